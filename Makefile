@@ -1,0 +1,80 @@
+# The same targets serve people and CI. `make` alone lists them.
+PYTHON ?= python3
+PORT   ?= 8080
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never .uv/bin/uv
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run sandbox test check format lint types imports openapi openapi-check lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# uv comes from PyPI, hash-pinned, into a folder of its own, so that `sync` can't remove it.
+.uv/.ready: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@rm -rf .uv && $(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+# What the gateway needs to run: all that `demo` and `run` wait for.
+$(VENV)/.runtime: .uv/.ready requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(UV) pip install --quiet --python $(VENV) --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The exact set for tests and checks; removes whatever else is in .venv.
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements-dev.lock
+	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(VENV)/.dev ## Prepare .venv with everything, tests included
+
+demo: $(VENV)/.runtime ## Start the gateway on the sandbox, walk the main jobs, keep serving (PORT=, DEMO_ONCE=1)
+	@PORT=$(PORT) $(BIN)/python -m gateway.demo
+
+run: $(VENV)/.runtime ## Serve with the configuration of the environment (PORT=)
+	@$(BIN)/gateway serve --port $(PORT)
+
+sandbox: $(VENV)/.runtime ## Run the emulator of both vendors alone
+	@$(BIN)/gateway sandbox
+
+test: setup ## Run the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup lint types imports openapi-check test ## Everything CI checks
+
+format: setup ## Rewrite the code in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports --no-cache
+
+openapi: setup ## Write openapi/gateway.json from the code
+	@$(BIN)/gateway openapi > openapi/gateway.json.new && mv openapi/gateway.json.new openapi/gateway.json
+
+openapi-check: setup
+	@$(BIN)/gateway openapi | diff -u openapi/gateway.json - \
+		|| { echo "openapi/gateway.json is out of date: run 'make openapi' and commit it" >&2; exit 1; }
+
+lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
+	@echo "uv>=0.9" | $(COMPILE) --upgrade - -o requirements-uv.lock
+	@$(COMPILE) --upgrade pyproject.toml -o requirements.lock
+	@$(COMPILE) --upgrade --group build -c requirements.lock -o requirements-build.lock
+	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what the targets made
+	@rm -rf $(VENV) .uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

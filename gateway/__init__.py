@@ -1,0 +1,1 @@
+"""The policies, in nobody's words: tokens, problems, edge, settings, traces."""
