@@ -1,0 +1,134 @@
+"""FunnelFox's envelope: `{"status": "success", "data"}` or `{"status": "error", "req_id", "error": [...]}`.
+
+An error may come under any HTTP status, 200 included: the vendor's own SDK
+handles that. Its reference shows `data` bare, without the envelope, so a read
+accepts that form as well; a write does not, since only the envelope says yes.
+
+Source: FunnelFox seed, "Response format" and "Error handling".
+"""
+
+from typing import Any, Generic, TypeVar
+
+import httpx
+import msgspec
+
+from clients.errors import (
+    CredentialsRefused,
+    Garbled,
+    NotFound,
+    Operation,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UpstreamError,
+)
+from clients.retry_after import seconds
+
+T = TypeVar("T")
+
+KNOWN_CODES = frozenset({"double_purchase", "invalid_price", "invalid_customer", "payment_failed"})
+"""Codes whose meaning is documented: they count under any HTTP status, 5xx included."""
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    status: Any = None
+    data: msgspec.Raw = msgspec.Raw()
+    req_id: Any = None
+    error: Any = None
+
+    @property
+    def request_id(self) -> str | None:
+        return self.req_id if isinstance(self.req_id, str) else None
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        items = self.error if isinstance(self.error, list) else [self.error]
+        return [item for item in items if isinstance(item, dict)]
+
+    @property
+    def code(self) -> str | None:
+        """The first fault's `code`, or its `type` where it has no code."""
+        named = (fault.get("code") or fault.get("type") for fault in self.faults)
+        return next((code for code in named if isinstance(code, str)), None)
+
+    @property
+    def words(self) -> str:
+        said = [fault["msg"] for fault in self.faults if isinstance(fault.get("msg"), str) and fault["msg"]]
+        return " ".join(said) or "The vendor gave no reason."
+
+
+class _Enveloped(msgspec.Struct, Generic[T], frozen=True):
+    data: T
+
+
+def judge(reply: httpx.Response, operation: Operation) -> None:
+    """Raise what the reply amounts to, unless the vendor says yes.
+
+    Raises:
+        UpstreamError: The most telling class of `clients.errors`.
+    """
+    outcome = _outcome(reply)
+    if reply.is_success and outcome is not None:
+        if outcome.status == "success":
+            return
+        if outcome.status is None and outcome.error is None and operation.repeatable:
+            return
+    raise _failure(reply, outcome, operation)
+
+
+def decoded(reply: httpx.Response, operation: Operation, shape: type[T]) -> T:
+    """The data of a reply in which the vendor said yes.
+
+    Raises:
+        Garbled: It lacks what the vendor documents, or has it in another type.
+    """
+    outcome = _outcome(reply)
+    enveloped = outcome is not None and outcome.status is not None
+    try:
+        if enveloped:
+            return msgspec.json.decode(reply.content, type=_Enveloped[shape]).data  # type: ignore[valid-type]  # a run-time type
+        return msgspec.json.decode(reply.content, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Garbled(
+            "The answer is not of the documented shape.", operation=operation, status=reply.status_code
+        ) from error
+
+
+def _outcome(reply: httpx.Response) -> _Outcome | None:
+    try:
+        return msgspec.json.decode(reply.content, type=_Outcome)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _failure(  # noqa: PLR0911 - a table: one return per row
+    reply: httpx.Response, outcome: _Outcome | None, operation: Operation
+) -> UpstreamError:
+    status = reply.status_code
+    said_no = outcome is not None and outcome.status == "error"
+    code = outcome.code if outcome else None
+    words = outcome.words if outcome else "The vendor gave no reason."
+    request_id = outcome.request_id if outcome else None
+    match status:
+        case _ if said_no and code in KNOWN_CODES:
+            return Refused(words, operation=operation, status=status, code=code, request_id=request_id)
+        case 401 | 403:
+            return CredentialsRefused(
+                "The vendor refused our credentials.",
+                operation=operation,
+                status=status,
+                code=code,
+                request_id=request_id,
+            )
+        case 429:
+            return RateLimited("The vendor asks to slow down.", operation=operation, retry_after=seconds(reply))
+        case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return Unavailable(
+                f"The vendor answered {status}.", operation=operation, status=status, code=code, request_id=request_id
+            )
+        case _ if not said_no or reply.is_redirect:
+            return Garbled("The answer is not the vendor's JSON.", operation=operation, status=status)
+        case 404:
+            return NotFound(words, operation=operation, status=status, code=code, request_id=request_id)
+        case _:
+            return Refused(words, operation=operation, status=status, code=code, request_id=request_id)

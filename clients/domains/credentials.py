@@ -1,0 +1,168 @@
+"""The 72-hour bearer, and how it is kept fresh.
+
+The vendor issues an access token for 72 hours and a long-lived refresh token.
+One call, `POST {auth}/validate`, tells when the current token expires, and
+gives a new one once it has. An expired token on any other call is 400 or 401.
+
+Source: FunnelFlux documentation, "Authentication".
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import msgspec
+from typing_extensions import override
+
+from clients.domains.client import NAME
+from clients.domains.envelope import PossiblyExpired, decoded
+from clients.errors import CredentialsRefused, Operation, UpstreamError
+from clients.secret import Secret
+from clients.transport import Upstream
+
+VALIDATE: Final = Operation(NAME, "POST /validate", "read")
+"""A read by its effect: it may be repeated, for a valid token is answered with itself."""
+
+REFRESH_BEFORE: Final = 3600.0
+"""Seconds before expiry from which on the vendor is asked for the next token."""
+
+ASK_AGAIN: Final = 60.0
+"""Seconds between two unneeded validations: within the last hour, or while the vendor can't be asked."""
+
+
+_CLEAR_NO: Final = frozenset({400, 401, 403})
+"""How a refused validation may look; only 401 is documented."""
+
+
+class Bearers(msgspec.Struct, frozen=True):
+    """What authenticates one account."""
+
+    access: Secret
+    refresh: Secret | None
+    expires_at: float | None = None
+    """Unix time; None until the vendor has told."""
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    access_token: str
+    expires_at: float | None = None
+    refresh_token: str | None = None
+
+
+class _Validated(msgspec.Struct, frozen=True):
+    tokens: _Tokens
+
+
+class Credentials:
+    """One account's bearer: validated at first use, renewed in time, once however many wait.
+
+    Args:
+        bearers: As configured.
+        auth: Aimed at the vendor's authentication address.
+        now: The current Unix time.
+    """
+
+    def __init__(self, bearers: Bearers, *, auth: Upstream, now: Callable[[], float]) -> None:
+        self._bearers = bearers
+        self._auth = auth
+        self._now = now
+        self._ask_at = 0.0
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def current(self, operation: Operation) -> Secret:
+        """The access token to send with `operation`.
+
+        Raises:
+            CredentialsRefused: The vendor accepts neither it nor the refresh token.
+        """
+        if self._is_due(self._bearers) and self._now() >= self._ask_at:
+            try:
+                await self._renewed_once()
+            except UpstreamError as error:
+                # Unless this was a clear no, the token at hand may still be good, and a 401 will tell.
+                if error.status in _CLEAR_NO:
+                    raise _refused(operation, error) from error
+        return self._bearers.access
+
+    async def after_refusal(self, refused: Secret, operation: Operation) -> Secret:
+        """The token to try once more with, after the vendor refused one; the same if there is no other.
+
+        Raises:
+            CredentialsRefused: The vendor refused to renew it.
+        """
+        if self._bearers.access == refused:
+            try:
+                await self._renewed_once()
+            except UpstreamError as error:
+                raise _refused(operation, error) from error
+        return self._bearers.access
+
+    def _is_due(self, bearers: Bearers) -> bool:
+        return bearers.expires_at is None or self._now() >= bearers.expires_at - REFRESH_BEFORE
+
+    async def _renewed_once(self) -> None:
+        """Join the renewal under way, or begin one; a caller who leaves does not end it for the others."""
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew())
+            # Looked at here too, or asyncio complains of a failure that every caller has left behind.
+            self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(self._renewal)
+
+    async def _renew(self) -> None:
+        self._ask_at = self._now() + ASK_AGAIN
+        reply = await self._auth.call(
+            VALIDATE,
+            "/validate",
+            json=msgspec.json.encode(
+                {"refresh_token": self._bearers.refresh.reveal()} if self._bearers.refresh is not None else {}
+            ),
+            headers={"authorization": f"Bearer {self._bearers.access.reveal()}"},
+        )
+        tokens = decoded(reply, VALIDATE, _Validated).tokens
+        rotated = Secret(tokens.refresh_token) if tokens.refresh_token else self._bearers.refresh
+        self._bearers = Bearers(Secret(tokens.access_token), rotated, tokens.expires_at)
+
+
+def _refused(operation: Operation, error: UpstreamError) -> CredentialsRefused:
+    return CredentialsRefused(
+        "The vendor refused our credentials and did not renew them.", operation=operation, status=error.status
+    )
+
+
+class Authenticated(httpx.AsyncBaseTransport):
+    """The layer that sends the bearer, and repeats a call once with a renewed one.
+
+    Also writes are repeated: the refusal came before the call was processed.
+
+    Args:
+        inner: The next layer.
+        credentials: Whose bearer is sent.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, credentials: Credentials) -> None:
+        self._inner = inner
+        self._credentials = credentials
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation: Operation = request.extensions["operation"]
+        token = await self._credentials.current(operation)
+        try:
+            return await self._send(request, token)
+        except (CredentialsRefused, PossiblyExpired) as refusal:
+            if refusal.status == httpx.codes.FORBIDDEN:
+                raise
+            renewed = await self._credentials.after_refusal(token, operation)
+            if renewed == token:
+                raise
+            request.extensions["resend_count"] = 1
+            return await self._send(request, renewed)
+
+    async def _send(self, request: httpx.Request, token: Secret) -> httpx.Response:
+        request.headers["authorization"] = f"Bearer {token.reveal()}"
+        return await self._inner.handle_async_request(request)
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()

@@ -1,0 +1,106 @@
+"""One CLIENT span per attempt, and how long each attempt took."""
+
+from contextvars import ContextVar
+from time import perf_counter
+from typing import Final
+
+import httpx
+from opentelemetry.propagators.textmap import Setter
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.semconv.attributes.http_attributes import (
+    HTTP_REQUEST_METHOD,
+    HTTP_REQUEST_RESEND_COUNT,
+    HTTP_RESPONSE_STATUS_CODE,
+)
+from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from typing_extensions import override
+
+from clients.errors import Operation, Unanswered, UpstreamError
+
+attempts: ContextVar[list[tuple[str, float]] | None] = ContextVar("attempts", default=None)
+"""Where the current request collects (vendor, seconds) of each attempt; None: nobody asks."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class _HttpxHeaders(Setter[httpx.Headers]):
+    @override
+    def set(self, carrier: httpx.Headers, key: str, value: str) -> None:
+        carrier[key] = value
+
+
+class Traced(httpx.AsyncBaseTransport):
+    """The layer that makes each attempt visible.
+
+    The span is named after the operation, never after the path, and carries
+    neither query, body nor credentials. `traceparent` travels on; baggage does not.
+
+    Args:
+        inner: The next layer.
+        upstream: The vendor's name.
+        tracer_provider: Where spans go.
+    """
+
+    _propagator: Final = TraceContextTextMapPropagator()
+    _headers: Final = _HttpxHeaders()
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, upstream: str, tracer_provider: TracerProvider) -> None:
+        self._inner = inner
+        self._upstream = upstream
+        self._tracer = tracer_provider.get_tracer("funnel-gateway.clients")
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation: Operation = request.extensions["operation"]
+        started = perf_counter()
+        with self._tracer.start_as_current_span(
+            operation.name, kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+        ) as span:
+            _describe(span, request, operation)
+            self._propagator.inject(request.headers, setter=self._headers)
+            try:
+                reply = await self._inner.handle_async_request(request)
+            except UpstreamError as error:
+                _mark(span, error)
+                raise
+            else:
+                span.set_attribute(HTTP_RESPONSE_STATUS_CODE, reply.status_code)
+                return reply
+            finally:
+                if (seen := attempts.get()) is not None:
+                    seen.append((self._upstream, perf_counter() - started))
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
+    if not span.is_recording():
+        return
+    span.set_attributes(
+        {
+            HTTP_REQUEST_METHOD: request.method,
+            SERVER_ADDRESS: request.url.host,
+            SERVER_PORT: request.url.port or _DEFAULT_PORTS[request.url.scheme],
+            "url.template": operation.name.partition(" ")[2],
+            "gateway.upstream": operation.upstream,
+        }
+    )
+    if resends := request.extensions.get("resend_count", 0):
+        span.set_attribute(HTTP_REQUEST_RESEND_COUNT, resends)
+
+
+def _mark(span: Span, error: UpstreamError) -> None:
+    """Record the failure, also one that came under HTTP 200."""
+    kind = error.code or type(error).__name__
+    span.set_status(Status(StatusCode.ERROR))
+    span.set_attribute(ERROR_TYPE, kind)
+    if error.status is not None:
+        span.set_attribute(HTTP_RESPONSE_STATUS_CODE, error.status)
+    if error.request_id is not None:
+        span.set_attribute("gateway.upstream.request_id", error.request_id)
+    if isinstance(error, Unanswered):
+        span.set_attribute("gateway.upstream.sent", error.sent)

@@ -1,0 +1,79 @@
+"""Puts the gateway together, and does nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from functools import cache, partial
+from time import time
+from typing import Final
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from opentelemetry.sdk.trace import SpanProcessor
+
+from clients.sandbox.server import SandboxServer
+from gateway import failures, openapi, settings, telemetry
+from gateway.auth import Gate
+from gateway.body import StrictRequest
+from gateway.edge import Application, Cors, Edge
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.tokens import TokenStore
+from gateway.tokens import Tokens
+from gateway.upstreams import Upstreams, tenant_context
+from routes import ROUTERS
+
+DEPENDENCIES: Final = {"tenant": Provide(tenant_context, sync_to_thread=False)}
+"""What handlers are given."""
+
+document = cache(partial(openapi.document, ROUTERS, DEPENDENCIES))
+"""The OpenAPI document; made once, when first asked for."""
+
+
+def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
+    """The gateway as an ASGI application; its lifespan opens and closes everything.
+
+    Args:
+        configured: The whole configuration.
+        processors: Further receivers of finished spans.
+
+    Raises:
+        auth.UndeclaredRoute: A route does not say who may call it.
+    """
+    log = telemetry.logger(configured.log_level, configured.log_format)
+    provider = telemetry.tracer_provider(*processors)
+    database = Database(configured.database_url)
+    gate = Gate(Tokens(TokenStore(database), time))
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        if database.embedded:
+            await database.migrate()
+        with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
+            url = started.url if started is not None else configured.sandbox
+            app.state.upstreams = Upstreams(configured, sandbox_url=None if url == "off" else url, provider=provider)
+            try:
+                yield
+            finally:
+                await app.state.upstreams.close()
+                await database.close()
+                provider.shutdown()
+
+    app = Litestar(
+        route_handlers=ROUTERS,
+        dependencies=DEPENDENCIES,
+        middleware=[gate],
+        exception_handlers=failures.handlers(log),
+        request_class=StrictRequest,
+        lifespan=[lifespan],
+        state=State({"settings": configured, "database": database, "document": document}),
+        openapi_config=None,
+        logging_config=None,
+    )
+    gate.learn(app.routes)
+    return Edge(app, public_url=configured.public_url, cors=Cors(configured.cors_origins), provider=provider, log=log)
+
+
+def from_environment() -> Application:
+    """The gateway as the environment describes it: what each worker process runs."""
+    return create_app(settings.from_environment())

@@ -1,0 +1,139 @@
+"""Who may call what: a declaration on each route, enforced in one place."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
+
+from clients.secret import Secret
+from gateway.edge import Exchange, decoded_segment
+from gateway.problems import Fault, InsufficientScope, Problem, TokenInvalid, TokenMissing, ValidationFailed
+from gateway.tokens import Principal, Tokens
+from gateway.upstreams import SCOPES
+
+REALM: Final = 'Bearer realm="funnel-gateway"'
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """What a route asks of its caller."""
+
+    scopes: frozenset[str]
+    token: bool = True
+    """False: anyone may call."""
+
+
+class UndeclaredRoute(Exception):
+    """A route does not say who may call it, or names a scope that does not exist."""
+
+
+def needs(*scopes: str) -> dict[str, Any]:
+    """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
+    return {"needs": Needs(frozenset(scopes))}
+
+
+def needs_nothing() -> dict[str, Any]:
+    """The `opt` of a route that anyone may call."""
+    return {"needs": Needs(frozenset(), token=False)}
+
+
+class Gate(ASGIMiddleware):
+    """Enforces what routes declare, after routing and before anything else.
+
+    The order is token, scope, undeclared query parameters.
+
+    Args:
+        tokens: Who stands behind a token.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._queries: dict[HTTPRouteHandler, frozenset[str]] = {}
+
+    def learn(self, routes: Iterable[BaseRoute]) -> None:
+        """Read every route's declarations.
+
+        Raises:
+            UndeclaredRoute: One has none.
+        """
+        for route in routes:
+            if not isinstance(route, HTTPRoute):
+                raise UndeclaredRoute(f"{route.path} is no HTTP route; only those are guarded.")
+            for method, (handler, model) in route.route_handler_map.items():
+                if method == "OPTIONS":  # Litestar adds it: it tells the methods of a path, and no more.
+                    continue
+                declared = handler.opt.get("needs")
+                if not isinstance(declared, Needs):
+                    raise UndeclaredRoute(f"{method} {route.path} does not declare who may call it.")
+                if unknown := declared.scopes - SCOPES.keys():
+                    raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
+                self._queries[handler] = frozenset(param.field_alias for param in model.expected_query_params)
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        handler = scope["route_handler"]
+        declared: Needs | None = handler.opt.get("needs")
+        if declared is not None and isinstance(handler, HTTPRouteHandler):
+            if declared.token:
+                Exchange.of(scope).principal = await self._admitted(scope, declared)
+            _refuse_undeclared(scope["query_string"], self._queries[handler])
+        if scope["path_params"]:
+            # A new dict: the router remembers the one it gave.
+            scope["path_params"] = {name: decoded_segment(text) for name, text in scope["path_params"].items()}
+        await next_app(scope, receive, send)
+
+    async def _admitted(self, scope: Any, declared: Needs) -> Principal:
+        try:
+            principal = await self._tokens.principal(_bearer(scope))
+        except Problem as problem:
+            error = (
+                ""
+                if isinstance(problem, TokenMissing)
+                else f', error="invalid_token", error_description="{problem.title}"'
+            )
+            problem.headers.setdefault("WWW-Authenticate", f"{REALM}{error}")
+            raise
+        if lacking := declared.scopes - principal.scopes:
+            Exchange.of(scope).principal = principal
+            needed = " ".join(sorted(declared.scopes))
+            raise InsufficientScope(
+                f"The token lacks {' and '.join(sorted(lacking))}.",
+                headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
+            )
+        return principal
+
+
+def _bearer(scope: Any) -> Secret:
+    """The one bearer token of a request.
+
+    Raises:
+        TokenMissing: There is none.
+        TokenInvalid: There are several, so that nobody can say which counts.
+    """
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) > 1:
+        raise TokenInvalid("Send one Authorization header.")
+    scheme, _, token = (given[0] if given else b"").decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not (token := token.strip(" ")):
+        raise TokenMissing("This route needs a token.")
+    return Secret(token)
+
+
+def _refuse_undeclared(query: bytes, declared: frozenset[str]) -> None:
+    if not query:
+        return
+    names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
+    faults = [
+        *(
+            Fault(f"/{name[:100]}", "There is no such query parameter.", "query")
+            for name in sorted({*names} - declared)
+        ),
+        *(Fault(f"/{name}", "Give it once.", "query") for name in sorted(declared) if names.count(name) > 1),
+    ]
+    if faults:
+        raise ValidationFailed("The query is not what is needed.", faults=faults)

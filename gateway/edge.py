@@ -1,0 +1,384 @@
+"""The outermost layer: what every request and every answer has, routed or not.
+
+Litestar's own 404 and 405 pass no middleware, so request identity, the server
+span, path decoding, body size, common headers and the last resort live here.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.semconv.attributes.http_attributes import (
+    HTTP_REQUEST_METHOD,
+    HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_RESPONSE_STATUS_CODE,
+    HTTP_ROUTE,
+)
+from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from typing_extensions import override
+
+from clients.tracing import attempts
+from gateway.problems import ContentTooLarge, InternalError, MalformedRequest, Occurrence, Problem
+from gateway.telemetry import Log
+
+if TYPE_CHECKING:
+    from gateway.tokens import Principal
+
+# ASGI's own types, as loose as its servers and frameworks are among themselves.
+Scope = Any
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+LARGEST_BODY: Final = 1024 * 1024
+"""Bytes; enough for any JSON that a route takes."""
+
+SERVER_FAILURES: Final = 500
+"""Statuses from here on are ours, and mark the span."""
+
+EXPOSED_HEADERS: Final = (
+    "X-Request-Id, Server-Timing, Location, Retry-After, ETag, Age, Cache-Status, "
+    "RateLimit, RateLimit-Policy, Idempotency-Replayed, Gateway-Operation"
+)
+
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+_CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
+_UNRESERVED: Final = re.compile(rb"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+
+
+class Exchange:
+    """One request and its answer, as far as they are known.
+
+    Args:
+        request_id: Ours, always new.
+        public_url: Before the path of every link.
+        path: As it came, undecoded.
+        trace_id: Of the server span, as 32 hexadecimal digits.
+    """
+
+    def __init__(self, *, request_id: str, public_url: str, path: str, trace_id: str) -> None:
+        self.occurrence = Occurrence(public_url, path, request_id, trace_id)
+        self.principal: Principal | None = None
+        self.problem: Problem | None = None
+        self.status: int | None = None
+
+    @staticmethod
+    def of(scope: Scope) -> "Exchange":
+        """The exchange that a request belongs to."""
+        exchange: Exchange = scope["gateway.exchange"]
+        return exchange
+
+
+class Cors:
+    """Which browser pages may read our answers.
+
+    Args:
+        origins: Such as `https://app.example.com`; `*` admits every page, which
+            is safe because no answer depends on a cookie.
+    """
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        self._origins = frozenset(origins)
+
+    def headers(self, origin: str | None) -> list[tuple[bytes, bytes]]:
+        """What every answer to a page of `origin` carries; nothing if it is not admitted."""
+        if origin is None or not (self._origins & {origin, "*"}):
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
+        ]
+
+    def preflight(self, origin: str | None) -> list[tuple[bytes, bytes]]:
+        """What an answer to a preflight carries besides; nothing if the page is not admitted."""
+        if not self.headers(origin):
+            return []
+        return [
+            (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE"),
+            (
+                b"access-control-allow-headers",
+                b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+            ),
+            (b"access-control-max-age", b"600"),
+        ]
+
+
+class _Headers(Getter[dict[str, str]]):
+    @override
+    def get(self, carrier: dict[str, str], key: str) -> list[str] | None:
+        return [carrier[key]] if key in carrier else None
+
+    @override
+    def keys(self, carrier: dict[str, str]) -> list[str]:
+        return list(carrier)
+
+
+class Edge:
+    """Wraps the application.
+
+    Args:
+        inner: The application, which routes undecoded paths.
+        public_url: Before the path of every link; never taken from the Host header.
+        cors: Which pages may read answers.
+        provider: Where spans go.
+        log: One line per request goes here.
+    """
+
+    _propagator: Final = TraceContextTextMapPropagator()
+    _getter: Final = _Headers()
+
+    def __init__(self, inner: Application, *, public_url: str, cors: Cors, provider: TracerProvider, log: Log) -> None:
+        self._inner = inner
+        self._public_url = public_url
+        self._cors = cors
+        self._tracer = provider.get_tracer("funnel-gateway.edge")
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3)."""
+        if scope["type"] == "http":
+            await self._request(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        # A copy: the server looks at its own to know that a HEAD has no body.
+        scope = dict(scope)
+        headers = _first_headers(scope)
+        method = scope["method"]
+        raw_path = scope["raw_path"].decode("latin-1")
+        upstream_attempts: list[tuple[str, float]] = []
+        token = attempts.set(upstream_attempts)
+        context = self._propagator.extract(headers, getter=self._getter)
+        with self._tracer.start_as_current_span(
+            _known(method), context, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span:
+            exchange = scope["gateway.exchange"] = Exchange(
+                request_id=f"req_{secrets.token_urlsafe(16)}",
+                public_url=self._public_url,
+                path=raw_path,
+                trace_id=trace.format_trace_id(span.get_span_context().trace_id),
+            )
+            answer = _Answer(send, exchange, self._common(exchange, headers.get("origin")), head=method == "HEAD")
+            answer.timings = lambda: _timings(started, upstream_attempts)
+            try:
+                await self._routed(scope, _bounded(receive), answer, headers)
+            finally:
+                attempts.reset(token)
+                self._describe(span, scope, method, exchange)
+                self._report(scope, headers, exchange, perf_counter() - started)
+
+    async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[str, str]) -> None:
+        """Pass the request on, and answer whatever the application could not."""
+        try:
+            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+                await answer.empty(204, self._cors.preflight(headers.get("origin")))
+                return
+            if scope["method"] == "HEAD":
+                scope["method"] = "GET"
+            scope["path"] = _routable(scope["raw_path"])
+            _check_length(headers)
+            await self._inner(scope, receive, answer)
+        except Problem as problem:
+            await answer.problem(problem)
+        except Exception:  # noqa: BLE001 - the last resort: whatever is wrong with us, the caller gets a problem
+            self._log.exception("request crashed", request_id=answer.exchange.occurrence.request_id)
+            await answer.problem(InternalError("Something went wrong on our side."))
+
+    def _common(self, exchange: Exchange, origin: str | None) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"x-request-id", exchange.occurrence.request_id.encode()),
+            (b"vary", b"Authorization, Origin"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            *self._cors.headers(origin),
+        ]
+
+    def _describe(self, span: Span, scope: Scope, method: str, exchange: Exchange) -> None:
+        if not span.is_recording():
+            return
+        # Without `url.path`: a customer's identifier in it may be an e-mail address.
+        span.set_attributes(
+            {
+                HTTP_REQUEST_METHOD: _known(method),
+                URL_SCHEME: scope["scheme"],
+                "gateway.request_id": exchange.occurrence.request_id,
+            }
+        )
+        if method not in KNOWN_METHODS:
+            span.set_attribute(HTTP_REQUEST_METHOD_ORIGINAL, method)
+        if route := route_of(scope):
+            span.update_name(f"{_known(method)} {route}")
+            span.set_attribute(HTTP_ROUTE, route)
+        if exchange.status is not None:
+            span.set_attribute(HTTP_RESPONSE_STATUS_CODE, exchange.status)
+        if exchange.problem is not None:
+            span.set_attribute("gateway.problem", exchange.problem.code)
+        if exchange.status is None or exchange.status >= SERVER_FAILURES:
+            span.set_status(Status(StatusCode.ERROR))
+            span.set_attribute(ERROR_TYPE, exchange.problem.code if exchange.problem else "disconnected")
+        if exchange.principal is not None:
+            span.set_attributes(
+                {
+                    "gateway.tenant": exchange.principal.tenant,
+                    "gateway.token_id": exchange.principal.token_id,
+                    "gateway.mode": exchange.principal.mode,
+                }
+            )
+
+    def _report(self, scope: Scope, headers: dict[str, str], exchange: Exchange, seconds: float) -> None:
+        principal = exchange.principal
+        claimed = headers.get("x-request-id", "")
+        failed_here = exchange.status is None or exchange.status >= SERVER_FAILURES
+        (self._log.error if failed_here else self._log.info)(
+            "request",
+            method=_known(scope["method"]),
+            route=route_of(scope),
+            status=exchange.status,
+            problem=exchange.problem.code if exchange.problem else None,
+            ms=round(seconds * 1000, 1),
+            request_id=exchange.occurrence.request_id,
+            client_request_id=claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
+            trace_id=exchange.occurrence.trace_id,
+            tenant=principal.tenant if principal else None,
+            token_id=principal.token_id if principal else None,
+        )
+
+
+class _Answer:
+    """The way back: adds the common headers, drops the body of a HEAD, and can write a problem itself."""
+
+    def __init__(self, send: Send, exchange: Exchange, common: list[tuple[bytes, bytes]], *, head: bool) -> None:
+        self.exchange = exchange
+        self.timings: Callable[[], bytes] = bytes
+        self._send = send
+        self._common = common
+        self._head = head
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.exchange.status = message["status"]
+            given = [(name.lower(), value) for name, value in message.get("headers", ())]
+            if not any(name == b"cache-control" for name, _ in given):
+                given.append((b"cache-control", b"no-store"))
+            message["headers"] = [*given, *self._common, (b"server-timing", self.timings())]
+        elif self._head and message["type"] == "http.response.body":
+            message["body"] = b""
+        await self._send(message)
+
+    async def empty(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": b""})
+
+    async def problem(self, problem: Problem) -> None:
+        if self.exchange.status is not None:
+            # Too late for an answer. Ending without the rest makes the server close the connection.
+            return
+        self.exchange.problem = problem
+        body = rendered(problem, self.exchange)
+        extra = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
+        await self(
+            {
+                "type": "http.response.start",
+                "status": problem.status,
+                "headers": [
+                    (b"content-type", b"application/problem+json"),
+                    (b"content-length", str(len(body)).encode()),
+                    *extra,
+                ],
+            }
+        )
+        await self({"type": "http.response.body", "body": body})
+
+
+def rendered(problem: Problem, exchange: Exchange) -> bytes:
+    """The problem's body as JSON."""
+    return msgspec.json.encode(problem.body(exchange.occurrence))
+
+
+def route_of(scope: Scope) -> str | None:
+    """The template of the route, as in `/v1/domains/{hostname}`; None if nothing was routed."""
+    template: str | None = scope.get("path_template")
+    return re.sub(r":[a-z]+}", "}", template) if template is not None else None
+
+
+def decoded_segment(segment: str) -> str:
+    """One path segment, decoded once.
+
+    Raises:
+        MalformedRequest: It is not UTF-8.
+    """
+    try:
+        return unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequest("A segment of the path is not UTF-8.") from error
+
+
+def _routable(raw_path: bytes) -> str:
+    """The path to route on: undecoded, so that an escaped slash stays inside its segment.
+
+    Only escapes of unreserved characters are undone, which RFC 3986 (section
+    6.2.2.2) calls equivalent.
+    """
+    path = _UNRESERVED.sub(lambda escape: bytes([int(escape[1], 16)]), raw_path).decode("latin-1")
+    if path != "/" and "" in path.split("/")[1:]:
+        raise MalformedRequest("A segment of the path is empty.")
+    decoded_segment(path)
+    return path
+
+
+def _first_headers(scope: Scope) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return headers
+
+
+def _check_length(headers: dict[str, str]) -> None:
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise _too_large()
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Counts a body that comes in chunks, whose length nobody announced."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
+            raise _too_large()
+        return message
+
+    return counted
+
+
+def _too_large() -> ContentTooLarge:
+    return ContentTooLarge(f"The body is larger than {LARGEST_BODY} bytes.")
+
+
+def _known(method: str) -> str:
+    """The method, or `_OTHER` as OpenTelemetry has it, so that nobody can invent span names."""
+    return method if method in KNOWN_METHODS else "_OTHER"
+
+
+def _timings(started: float, upstream_attempts: list[tuple[str, float]]) -> bytes:
+    """The `Server-Timing` header: the total, then each attempt at a vendor, in milliseconds."""
+    parts = [f"total;dur={(perf_counter() - started) * 1000:.1f}"]
+    parts += [f"{upstream};dur={seconds * 1000:.1f}" for upstream, seconds in upstream_attempts]
+    return ", ".join(parts).encode()

@@ -1,0 +1,37 @@
+"""The state of what we depend on."""
+
+import msgspec
+
+from gateway.settings import Settings
+from gateway.storage.database import Database, Unavailable
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that we depend on."""
+
+    state: str
+    """`ok`, or what is wrong with it."""
+    required: bool
+    """Whether we are not ready without it."""
+
+
+async def readiness(database: Database, settings: Settings) -> dict[str, Dependency]:
+    """Every dependency by name."""
+    return {
+        "database": Dependency(state=await _database(database), required=True),
+        "funnelflux": Dependency(state=_configured(settings.funnelflux.access_token), required=False),
+        "funnelfox": Dependency(
+            state=_configured(settings.funnelfox.org_id and settings.funnelfox.secret_key), required=False
+        ),
+    }
+
+
+async def _database(database: Database) -> str:
+    try:
+        return "ok" if await database.is_current() else "not_migrated"
+    except Unavailable:
+        return "unavailable"
+
+
+def _configured(credential: object) -> str:
+    return "ok" if credential else "not_configured"

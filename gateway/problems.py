@@ -1,0 +1,368 @@
+"""Every way in which we say no, and the one place where a vendor's failure becomes one of them.
+
+A `Problem` is raised with one sentence about this occurrence; its class says
+the rest. The docstring and `remedy` of a class are public text: they are the
+page at `/problems/{code}`.
+
+Source of the form: RFC 9457.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Final, Literal
+
+import msgspec
+
+from clients import errors
+
+DEFAULT_WAIT: Final = 5
+"""Seconds for `Retry-After` when a vendor asks us to slow down and does not say for how long."""
+
+LONGEST_WORDS: Final = 500
+"""Characters of a vendor's own words that we pass on."""
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong with a request."""
+
+    pointer: str
+    """JSON Pointer (RFC 6901) into the body, or `/name` of the query parameter, path parameter or header."""
+    detail: str
+    location: Literal["body", "query", "path", "header"] = msgspec.field(default="body", name="in")
+
+
+class UpstreamReference(msgspec.Struct, frozen=True):
+    """What the vendor said; null members: it was not called, or gave none."""
+
+    name: str
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """Where a problem happened, for the links and identifiers in its body."""
+
+    public_url: str
+    """Before the path of every link; empty makes them relative references."""
+    instance: str
+    request_id: str
+    trace_id: str
+
+
+class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every answer that is not a success (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    trace_id: str
+    retryable: bool
+    """Whether the same request may be sent again as it is, and has a chance."""
+    upstream: UpstreamReference | None = None
+    errors: tuple[Fault, ...] = ()
+    outcome: str | None = None
+    """`unknown`: it may or may not have happened."""
+
+
+class Problem(Exception):
+    """A request that is not answered with a success.
+
+    Args:
+        detail: One sentence about this occurrence, for the caller's eyes.
+        upstream: The vendor that spoke, was called or would have been.
+        faults: For validation: all that is wrong.
+        headers: To send beside the body, such as `Retry-After`.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    remedy: ClassVar[str]
+    retryable: ClassVar[bool] = False
+    outcome: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        upstream: UpstreamReference | None = None,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.upstream = upstream
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+    def body(self, at: Occurrence) -> ProblemBody:
+        """What the caller reads."""
+        return ProblemBody(
+            type=f"{at.public_url}/problems/{self.code}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            instance=at.instance,
+            code=self.code,
+            request_id=at.request_id,
+            trace_id=at.trace_id,
+            retryable=self.retryable,
+            upstream=self.upstream,
+            errors=self.faults,
+            outcome=self.outcome,
+        )
+
+
+class MalformedRequest(Problem):
+    """The request can't be read: its JSON, its text encoding or its path is broken."""
+
+    code, status, title = "malformed_request", 400, "Malformed request"
+    remedy = "Send a body that is valid JSON in UTF-8, and a path whose segments are not empty and decode as UTF-8."
+
+
+class TokenMissing(Problem):
+    """The route needs a token, and the request carried none."""
+
+    code, status, title = "token_missing", 401, "Token missing"
+    remedy = "Send `Authorization: Bearer fgw_...`, once."
+
+
+class TokenInvalid(Problem):
+    """The token is not one of ours, or was mistyped."""
+
+    code, status, title = "token_invalid", 401, "Token invalid"
+    remedy = "Check that the whole token was copied; the last six characters are a checksum. Else ask for a new one."
+
+
+class TokenExpired(Problem):
+    """The token was valid once, and its time is over."""
+
+    code, status, title = "token_expired", 401, "Token expired"
+    remedy = "Ask whoever issued it for a new one."
+
+
+class TokenRevoked(Problem):
+    """The token was withdrawn."""
+
+    code, status, title = "token_revoked", 401, "Token revoked"
+    remedy = "Ask whoever issued it for a new one."
+
+
+class InsufficientScope(Problem):
+    """The token is valid but does not allow this."""
+
+    code, status, title = "insufficient_scope", 403, "Insufficient scope"
+    remedy = "The `WWW-Authenticate` header names the scope that is needed; use a token that has it."
+
+
+class NotFound(Problem):
+    """There is no such thing, or no such route."""
+
+    code, status, title = "not_found", 404, "Not found"
+    remedy = "Check the path and the identifier in it."
+
+
+class MethodNotAllowed(Problem):
+    """The route exists, but not for this method."""
+
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
+    remedy = "Use one of the methods in the `Allow` header."
+
+
+class DomainExists(Problem):
+    """This account has already registered the hostname."""
+
+    code, status, title = "domain_exists", 409, "Domain exists"
+    remedy = "Nothing needs to be created: read it with `GET /v1/domains/{hostname}`."
+
+
+class DomainAlreadyOwned(Problem):
+    """Another account has registered the hostname."""
+
+    code, status, title = "domain_already_owned", 409, "Domain already owned"
+    remedy = "Choose another hostname, or have its present owner remove it."
+
+
+class DoublePurchase(Problem):
+    """The customer already owns what the purchase would give."""
+
+    code, status, title = "double_purchase", 409, "Double purchase"
+    remedy = "Nothing was charged. Read what the customer owns before offering it again."
+
+
+class ContentTooLarge(Problem):
+    """The body is larger than the route accepts."""
+
+    code, status, title = "content_too_large", 413, "Content too large"
+    remedy = "Send less: 1 MiB is the most."
+
+
+class UnsupportedMediaType(Problem):
+    """The body is of a media type that the route does not read."""
+
+    code, status, title = "unsupported_media_type", 415, "Unsupported media type"
+    remedy = "Send `Content-Type: application/json`."
+
+
+class ValidationFailed(Problem):
+    """The request can be read, but says something that can't be done."""
+
+    code, status, title = "validation_failed", 422, "Validation failed"
+    remedy = "`errors` lists everything that is wrong, each with a pointer to its place. Mend all and send again."
+
+
+class UpstreamRejected(Problem):
+    """The vendor understood the request and refused it; `detail` holds its words."""
+
+    code, status, title = "upstream_rejected", 422, "Rejected by the vendor"
+    remedy = "Read `detail` and `upstream.code`; sending the same again gives the same answer."
+
+
+class InvalidPrice(Problem):
+    """The vendor does not accept this price point for this call."""
+
+    code, status, title = "invalid_price", 422, "Invalid price"
+    remedy = "Use a price point from `GET /v1/price-points`."
+
+
+class InvalidCustomer(Problem):
+    """The vendor does not accept this customer for this call."""
+
+    code, status, title = "invalid_customer", 422, "Invalid customer"
+    remedy = "Check the `external_id`."
+
+
+class PaymentFailed(Problem):
+    """The payment was refused, and nothing was charged."""
+
+    code, status, title = "payment_failed", 402, "Payment failed"
+    remedy = "Show `detail` to the customer and offer another means of payment."
+
+
+class InternalError(Problem):
+    """Something is wrong on our side."""
+
+    code, status, title = "internal_error", 500, "Internal error"
+    remedy = "Try once more; if it stays, send us the `request_id`."
+
+
+class UpstreamUnreachable(Problem):
+    """No connection to the vendor held long enough to be answered, and nothing is lost by asking again."""
+
+    code, status, title, retryable = "upstream_unreachable", 502, "Vendor unreachable", True
+    remedy = "Try again in some seconds."
+
+
+class UpstreamFailed(Problem):
+    """The vendor answered that it has a failure of its own."""
+
+    code, status, title, retryable = "upstream_error", 502, "Vendor failure", True
+    remedy = "Try again in some seconds."
+
+
+class UpstreamInvalidResponse(Problem):
+    """The vendor's answer is not what it documents: another type, another form, cut short."""
+
+    code, status, title, retryable = "upstream_invalid_response", 502, "Invalid answer from the vendor", True
+    remedy = "Try again; if it stays, send us the `request_id`."
+
+
+class UpstreamAuthFailed(Problem):
+    """The vendor does not accept the gateway's own credentials. Your token is not the cause."""
+
+    code, status, title = "upstream_auth_failed", 502, "Vendor refused our credentials"
+    remedy = "The gateway's operator must renew the vendor's credentials."
+
+
+class UpstreamTimeout(Problem):
+    """The vendor did not answer in time, and nothing is lost by asking again."""
+
+    code, status, title, retryable = "upstream_timeout", 504, "Vendor timeout", True
+    remedy = "Try again in some seconds."
+
+
+class UpstreamRateLimited(Problem):
+    """The vendor asks the gateway to slow down; the request was not carried out."""
+
+    code, status, title, retryable = "upstream_rate_limited", 503, "Slowed down by the vendor", True
+    remedy = "Wait for as long as `Retry-After` says, then send the same again."
+
+
+class UpstreamNotConfigured(Problem):
+    """The gateway holds no credentials for the vendor that this call needs."""
+
+    code, status, title = "upstream_not_configured", 503, "Vendor not configured"
+    remedy = "The gateway's operator must set the vendor's credentials; `gateway check-config` names them."
+
+
+class StorageUnavailable(Problem):
+    """The gateway can't reach its own database."""
+
+    code, status, title, retryable = "storage_unavailable", 503, "Storage unavailable", True
+    remedy = "Try again in some seconds."
+
+
+class OutcomeUnknown(Problem):
+    """The request was sent to the vendor, and no whole answer came back: it may or may not have happened."""
+
+    code, status, title = "outcome_unknown", 504, "Outcome unknown"
+    remedy = "Do not send it again blindly. Read the resource to see whether it happened; the gateway never repeats it."
+    outcome = "unknown"
+
+
+def catalogue() -> Iterator[type[Problem]]:
+    """Every problem we may answer with, in the order of their codes."""
+    yield from sorted(Problem.__subclasses__(), key=lambda problem: problem.code)
+
+
+_BY_CODE: Final[Mapping[str, type[Problem]]] = {
+    "DOMAIN_EXISTS": DomainExists,
+    "DOMAIN_ALREADY_OWNED": DomainAlreadyOwned,
+    "double_purchase": DoublePurchase,
+    "invalid_price": InvalidPrice,
+    "invalid_customer": InvalidCustomer,
+    "payment_failed": PaymentFailed,
+}
+"""The vendors' documented codes; any other refusal is `upstream_rejected`."""
+
+
+def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: PLR0911 - a table: one return per row
+    """What we promise for what happened at a vendor: the one mapping between the two trees.
+
+    Whether the outcome is unknown hangs on two things: a repeat would do harm,
+    and the vendor may have acted.
+    """
+    said = UpstreamReference(error.operation.upstream, error.status, error.code, error.request_id)
+    careful = not error.operation.repeatable
+    match error:
+        case errors.NotFound():
+            return NotFound(_words(error), upstream=said)
+        case errors.Refused():
+            return _BY_CODE.get(error.code or "", UpstreamRejected)(_words(error), upstream=said)
+        case errors.NotConfigured():
+            return UpstreamNotConfigured(error.detail, upstream=said)
+        case errors.CredentialsRefused():
+            return UpstreamAuthFailed(error.detail, upstream=said)
+        case errors.RateLimited():
+            wait = error.retry_after if error.retry_after is not None else DEFAULT_WAIT
+            return UpstreamRateLimited(error.detail, upstream=said, headers={"Retry-After": str(max(1, wait))})
+        case errors.Unanswered(sent=True) | errors.Unavailable() | errors.Garbled() if careful:
+            return OutcomeUnknown("It was sent, and no whole answer came back.", upstream=said)
+        case errors.TimedOut():
+            return UpstreamTimeout(error.detail, upstream=said)
+        case errors.Garbled():
+            return UpstreamInvalidResponse(error.detail, upstream=said)
+        case errors.Unavailable():
+            return UpstreamFailed(error.detail, upstream=said)
+        case _:
+            return UpstreamUnreachable(error.detail, upstream=said)
+
+
+def _words(error: errors.Refused) -> str:
+    """The vendor's own words, as one bounded line."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in error.detail[:LONGEST_WORDS]).split())
+    return words or "The vendor gave no reason."

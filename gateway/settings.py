@@ -1,0 +1,226 @@
+"""The configuration: from the environment only, every fault found at once."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from clients.secret import Secret
+
+T = TypeVar("T")
+
+ORG_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""What may stand in the billing vendor's path: nothing that could change the path."""
+
+LIMIT_OF_FILE: Final = 64 * 1024
+"""Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
+
+_NAME_OF_LEVEL = Literal["debug", "info", "warning", "error"]
+
+
+class BadSettings(Exception):
+    """The environment does not describe a gateway.
+
+    Args:
+        faults: One sentence per fault, each beginning with its variable.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class FunnelFluxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the custom-domains vendor is, and the default tenant's credentials there."""
+
+    url: str = "https://api.funnelflux.pro/v1/billing"
+    auth_url: str = "https://api.funnelflux.pro/v1/auth"
+    access_token: Secret | None = None
+    refresh_token: Secret | None = None
+    cname_target: str | None = None
+    """Where customers point their CNAME: the vendor's API does not say it."""
+
+
+class FunnelFoxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the billing vendor is, and the default tenant's credentials there."""
+
+    url: str = "https://billing.funnelfox.com"
+    org_id: str | None = None
+    secret_key: Secret | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the environment can say; every member has a default that works on a laptop."""
+
+    funnelflux: FunnelFluxSettings = FunnelFluxSettings()
+    funnelfox: FunnelFoxSettings = FunnelFoxSettings()
+    database_url: Secret = Secret("sqlite:///gateway.db")
+    redis_url: Secret | None = None
+    sandbox: str = "embedded"
+    """`embedded`, `off`, or the URL of a sandbox that runs elsewhere."""
+    public_url: str = ""
+    """Before the path of every link we give; empty: links are relative references."""
+    cors_origins: tuple[str, ...] = ()
+    log_level: _NAME_OF_LEVEL = "info"
+    log_format: Literal["json", "console"] = "json"
+    deadline_seconds: float = 15.0
+    """For a whole request; a money request has its own."""
+    money_deadline_seconds: float = 30.0
+    cache_list_fresh_seconds: int = 60
+    cache_list_stale_seconds: int = 300
+    cache_list_stale_if_error_seconds: int = 3600
+    cache_detail_fresh_seconds: int = 10
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        environment: Names and values; the process environment if None.
+
+    Raises:
+        BadSettings: With every fault, not only the first.
+    """
+    read = _Reader(os.environ if environment is None else environment)
+    settings = Settings(
+        funnelflux=FunnelFluxSettings(
+            url=read.get("FUNNELFLUX_URL", _url, FunnelFluxSettings().url),
+            auth_url=read.get("FUNNELFLUX_AUTH_URL", _url, FunnelFluxSettings().auth_url),
+            access_token=read.secret("FUNNELFLUX_ACCESS_TOKEN"),
+            refresh_token=read.secret("FUNNELFLUX_REFRESH_TOKEN"),
+            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", str, None),
+        ),
+        funnelfox=FunnelFoxSettings(
+            url=read.get("FUNNELFOX_URL", _url, FunnelFoxSettings().url),
+            org_id=read.get("FUNNELFOX_ORG_ID", _org_id, None),
+            secret_key=read.secret("FUNNELFOX_SECRET_KEY"),
+        ),
+        database_url=read.secret("GATEWAY_DATABASE_URL", _database_url) or Settings().database_url,
+        redis_url=read.secret("GATEWAY_REDIS_URL", _redis_url),
+        sandbox=read.get("GATEWAY_SANDBOX", _sandbox, Settings().sandbox),
+        public_url=read.get("GATEWAY_PUBLIC_URL", _url, ""),
+        cors_origins=read.get("GATEWAY_CORS_ORIGINS", _origins, ()),
+        log_level=read.get("GATEWAY_LOG_LEVEL", _one_of(_NAME_OF_LEVEL), Settings().log_level),
+        log_format=read.get("GATEWAY_LOG_FORMAT", _one_of(Literal["json", "console"]), Settings().log_format),
+        **{name: read.get(f"GATEWAY_{name.upper()}", parse, getattr(Settings(), name)) for name, parse in _NUMBERS},
+    )
+    if read.faults:
+        raise BadSettings(read.faults)
+    return settings
+
+
+class _Reader:
+    """Reads variables one by one and remembers what was wrong with each."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.faults: list[str] = []
+
+    def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        if not (text := self._environment.get(name, "").strip()):
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.faults.append(f"{name}: {error}")
+            return default
+
+    def secret(self, name: str, parse: Callable[[str], str] = str) -> Secret | None:
+        if f"{name}_FILE" not in self._environment:
+            value = self.get(name, parse, "")
+            return Secret(value) if value else None
+        if self._environment.get(name):
+            self.faults.append(f"{name}: give either {name} or {name}_FILE, not both.")
+            return None
+        return self.get(f"{name}_FILE", lambda path: Secret(parse(_content(path))), None)
+
+
+def _content(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LIMIT_OF_FILE + 1)
+        text = content.decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError("the file can't be read as text.") from error
+    if not text or len(content) > LIMIT_OF_FILE:
+        raise ValueError("the file is empty or far too long for a secret.")
+    return text
+
+
+def _url(text: str) -> str:
+    # The value may hold a password, so no message repeats it.
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http or https URL.")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("must have neither credentials, query nor fragment.")
+    _ = parts.port  # Raises ValueError if it is no port.
+    return urlunsplit(parts).rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError("must begin with sqlite:/// or postgresql://.")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss"}:
+        raise ValueError("must begin with redis:// or rediss://.")
+    return text
+
+
+def _sandbox(text: str) -> str:
+    return text if text in {"embedded", "off"} else _url(text)
+
+
+def _org_id(text: str) -> str:
+    if not ORG_ID.fullmatch(text):
+        raise ValueError("may hold letters, digits, '_' and '-' only.")
+    return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if origin != "*" and (urlsplit(origin).path or not urlsplit(_url(origin)).hostname):
+            raise ValueError("must be origins such as https://app.example.com, separated by commas, or '*'.")
+    return origins
+
+
+def _one_of(literal: Any) -> Callable[[str], Any]:
+    allowed = literal.__args__
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}.")
+        return text
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:  # noqa: PLR2004 - an hour: beyond it no caller waits
+        raise ValueError("must be more than 0 and at most 3600 seconds.")
+    return value
+
+
+def _whole_seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 8):  # noqa: PLR2004 - some months, and no overflow
+        raise ValueError("must be a whole number of seconds, 0 or more.")
+    return int(text)
+
+
+_NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
+    ("deadline_seconds", _seconds),
+    ("money_deadline_seconds", _seconds),
+    ("cache_list_fresh_seconds", _whole_seconds),
+    ("cache_list_stale_seconds", _whole_seconds),
+    ("cache_list_stale_if_error_seconds", _whole_seconds),
+    ("cache_detail_fresh_seconds", _whole_seconds),
+)

@@ -1,0 +1,133 @@
+"""The connection to the database, and its schema."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from clients.secret import Secret
+
+METADATA: Final = MetaData()
+"""Every table that a module of this package declares."""
+
+BUSY_SECONDS: Final = 5
+"""How long a writer waits for another on SQLite, which has one writer at a time."""
+
+CONNECT_SECONDS: Final = 5
+"""How long PostgreSQL may take to accept a connection."""
+
+_MIGRATION_LOCK: Final = 0x66756E6E656C
+"""PostgreSQL's advisory lock for migrations: any number that nobody else uses."""
+
+_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+class Unavailable(Exception):
+    """The database can't be reached, or does not answer as it should."""
+
+
+class Database:
+    """One database.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://...`, as in the settings.
+    """
+
+    def __init__(self, url: Secret) -> None:
+        self._url = _with_driver(url)
+        self.embedded: bool = self._url.get_backend_name() == "sqlite"
+        """Whether this is a file of our own, which we bring to the current schema ourselves."""
+        self._engine = _engine(self._url)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose work is kept if the block ends well, and undone otherwise.
+
+        Raises:
+            Unavailable: The database failed; nothing was kept.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision; safe to call from several processes at once.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                if self.embedded:
+                    # Taken before the revision is read, so that two processes can't both begin.
+                    _ = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    await connection.run_sync(_upgrade)
+                    await connection.exec_driver_sql("COMMIT")
+                else:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+                    await connection.run_sync(_upgrade)
+                    await connection.commit()
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def is_current(self) -> bool:
+        """Whether the schema is at the newest revision.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        async with self.transaction() as connection:
+            return await connection.run_sync(_revision) == ScriptDirectory.from_config(_config()).get_current_head()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def _with_driver(url: Secret) -> URL:
+    parsed = make_url(url.reveal())
+    return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
+
+
+def _engine(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_SECONDS})
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Readers do not wait for the writer, and foreign keys hold."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,168 @@
+"""The vendors: what each tenant reaches, in which mode, and with which credentials."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any, Final
+
+import httpx
+import msgspec
+from litestar import Request
+from opentelemetry.sdk.trace import TracerProvider
+
+from clients import billing, domains
+from clients.billing.catalog import CatalogClient
+from clients.domains.client import DomainsClient
+from clients.domains.credentials import Authenticated, Bearers, Credentials
+from clients.sandbox.credentials import credentials as sandbox_credentials
+from clients.secret import Secret
+from clients.timeouts import Timeouts
+from clients.transport import Unconfigured, Upstream, layered
+from gateway.edge import Exchange
+from gateway.problems import Occurrence
+from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
+from gateway.tokens import DEFAULT_TENANT, Mode, Principal
+
+SCOPES: Final[Mapping[str, str]] = {
+    "domains:read": "Read custom domains and check hostnames.",
+    "domains:write": "Register and remove custom domains.",
+    "catalog:read": "Read price points and features.",
+}
+"""Every scope a token can have, and what it allows."""
+
+MOST_TENANTS: Final = 1000
+"""Tenants whose clients are kept ready; the others' are made anew, at the cost of one validation."""
+
+READ_SECONDS: Final = 5.0
+"""For one attempt at a read or a probe."""
+
+
+class VendorAccounts(msgspec.Struct, frozen=True):
+    """One tenant's accounts at both vendors, ready to be called."""
+
+    domains: DomainsClient
+    catalog: CatalogClient
+
+
+class TenantContext(msgspec.Struct, frozen=True):
+    """All that a handler needs: this tenant's vendor clients, and where the request is."""
+
+    domains: DomainsClient
+    catalog: CatalogClient
+    at: Occurrence
+    cname_target: str | None
+    """Where customers point their CNAME, if the operator has said so."""
+
+
+class Upstreams:
+    """Gives each tenant its vendor clients; mode `test` reaches the sandbox only, `live` never.
+
+    Args:
+        settings: Where the vendors are, and the default tenant's credentials.
+        sandbox_url: Where the sandbox answers; None if there is none.
+        provider: Where the spans of calls go.
+        now: The current Unix time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sandbox_url: str | None,
+        provider: TracerProvider,
+        now: Callable[[], float] = time,
+    ) -> None:
+        self._settings = settings
+        self._sandbox_url = sandbox_url
+        self._now = now
+        self._accounts: OrderedDict[tuple[str, Mode], VendorAccounts] = OrderedDict()
+        self._transports = {
+            (vendor.NAME, mode): layered(
+                vendor.judge, upstream=vendor.NAME, timeouts=_timeouts(settings), tracer_provider=provider
+            )
+            for vendor in (domains, billing)
+            for mode in ("live", "test")
+        }
+
+    def accounts(self, tenant: str, mode: Mode) -> VendorAccounts:
+        """The tenant's accounts in this mode; those it does not have answer `NotConfigured`."""
+        key = (tenant, mode)
+        if (known := self._accounts.get(key)) is None:
+            known = self._accounts[key] = self._test(tenant) if mode == "test" else self._live(tenant)
+            if len(self._accounts) > MOST_TENANTS:
+                self._accounts.popitem(last=False)
+        self._accounts.move_to_end(key)
+        return known
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _live(self, tenant: str) -> VendorAccounts:
+        if tenant != DEFAULT_TENANT:
+            return self._built("live", FunnelFluxSettings(), FunnelFoxSettings())
+        return self._built("live", self._settings.funnelflux, self._settings.funnelfox)
+
+    def _test(self, tenant: str) -> VendorAccounts:
+        if self._sandbox_url is None:
+            return self._built("test", FunnelFluxSettings(), FunnelFoxSettings())
+        made = sandbox_credentials(tenant)
+        return self._built(
+            "test",
+            FunnelFluxSettings(
+                url=f"{self._sandbox_url}/v1/billing",
+                auth_url=f"{self._sandbox_url}/v1/auth",
+                access_token=Secret(made.access_token),
+                refresh_token=Secret(made.refresh_token),
+            ),
+            FunnelFoxSettings(url=self._sandbox_url, org_id=made.org_id, secret_key=Secret(made.secret_key)),
+        )
+
+    def _built(self, mode: Mode, funnelflux: FunnelFluxSettings, funnelfox: FunnelFoxSettings) -> VendorAccounts:
+        return VendorAccounts(
+            DomainsClient(
+                Upstream(funnelflux.url, self._authenticated(self._transports[domains.NAME, mode], funnelflux))
+            ),
+            CatalogClient(
+                Upstream(f"{funnelfox.url}/{funnelfox.org_id}/v1", self._transports[billing.NAME, mode])
+                if funnelfox.org_id is not None
+                else Upstream(funnelfox.url, Unconfigured("No FunnelFox organization is configured."))
+            ),
+        )
+
+    def _authenticated(
+        self, transport: httpx.AsyncBaseTransport, settings: FunnelFluxSettings
+    ) -> httpx.AsyncBaseTransport:
+        if settings.access_token is None:
+            return Unconfigured("No FunnelFlux access token is configured.")
+        bearers = Bearers(settings.access_token, settings.refresh_token)
+        return Authenticated(
+            transport, Credentials(bearers, auth=Upstream(settings.auth_url, transport), now=self._now)
+        )
+
+
+def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
+    """The one dependency of a handler.
+
+    One, because each independent dependency costs a task group.
+    """
+    exchange = Exchange.of(request.scope)
+    principal = exchange.principal
+    assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
+    upstreams: Upstreams = request.app.state.upstreams
+    accounts = upstreams.accounts(principal.tenant, principal.mode)
+    return TenantContext(
+        accounts.domains, accounts.catalog, exchange.occurrence, request.app.state.settings.funnelflux.cname_target
+    )
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    return Timeouts(
+        answer={
+            "read": READ_SECONDS,
+            "probe": READ_SECONDS,
+            "write": settings.deadline_seconds,
+            "money": settings.money_deadline_seconds,
+        }
+    )

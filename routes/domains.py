@@ -1,0 +1,162 @@
+"""Custom domains: list, create, inspect, remove."""
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated, Final
+
+from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from clients.domains.client import CHECK
+from clients.errors import Garbled, UpstreamError
+from gateway.auth import needs
+from gateway.fanout import with_optional
+from gateway.problems import Fault, ValidationFailed
+from gateway.upstreams import TenantContext
+from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
+from routes.shapes.hostnames import hostname as canonical
+from routes.shapes.missing import Missing
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
+
+MOST_EXPANDED: Final = 50
+"""Rows on a page whose every row costs two calls."""
+
+AT_ONCE: Final = 5
+"""Domains looked at together, so that one page does not crowd out other callers."""
+
+
+class Expansion(StrEnum):
+    """What a row can be shown with."""
+
+    READINESS = "readiness"
+
+
+@get("/", opt=needs("domains:read"), operation_id="listDomains", status_code=200)
+async def list_domains(
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    status: Annotated[str | None, QueryParameter(description="Only domains in this status.")] = None,
+    q: Annotated[str | None, QueryParameter(description="Only hostnames that contain this.")] = None,
+    expand: Annotated[
+        Expansion | None,
+        QueryParameter(description="Look at each domain and add the verdict; at most 50 rows a page."),
+    ] = None,
+) -> Page[Domain]:
+    """List the tenant's domains, sorted by hostname.
+
+    Status fields can be null here, and a null matches no `status`: the vendor
+    fills them only when a domain is looked at. With `expand=readiness` every
+    domain of the page is looked at, and `status` applies to what was seen, so
+    that a page may hold fewer rows than `limit` though another follows.
+    """
+    if expand is not None and limit > MOST_EXPANDED and limit != DEFAULT_LIMIT:
+        fault = Fault("/limit", f"At most {MOST_EXPANDED} with expand=readiness.", "query")
+        raise ValidationFailed("The query is not what is needed.", faults=[fault])
+    rows = [Domain.public(summary) for summary in await tenant.domains.list_all()]
+    if q is not None:
+        rows = [row for row in rows if q.lower() in row.hostname.lower()]
+    if expand is None:
+        matching = [row for row in rows if status is None or row.status == status]
+        return page(matching, key=_by_hostname, limit=limit, cursor=cursor)
+    listed = page(rows, key=_by_hostname, limit=min(limit, MOST_EXPANDED), cursor=cursor)
+    expanded = await _expanded(listed.data, tenant)
+    return listed.showing([row for row in expanded if status is None or row.status == status])
+
+
+@post("/", opt=needs("domains:write"), operation_id="createDomain", status_code=201)
+async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext]) -> Response[DomainDetails]:
+    """Register a hostname and return the DNS records that its owner must publish.
+
+    The vendor may bill for it.
+    """
+    hostname = _from_body(data)
+    info = await tenant.domains.create(hostname)
+    return Response(
+        DomainDetails.merge(info, None, cname_target=tenant.cname_target),
+        headers={"Location": f"{tenant.at.public_url}/v1/domains/{hostname}"},
+    )
+
+
+@post("/check", opt=needs("domains:read"), operation_id="checkDomain", status_code=200)
+async def check_domain(data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext]) -> Check:
+    """Ask any hostname whether it leads to the vendor with valid TLS."""
+    hostname = _from_body(data)
+    return Check.public(hostname, await tenant.domains.check(hostname))
+
+
+@get("/{hostname:str}", opt=needs("domains:read"), operation_id="getDomain", status_code=200)
+async def get_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> DomainDetails:
+    """Show one domain and whether it serves visitors right now.
+
+    The check is best-effort: if it fails, `check` is null and named in `missing`.
+    """
+    return await _details(_from_path(hostname), tenant)
+
+
+@delete("/{hostname:str}", opt=needs("domains:write"), operation_id="deleteDomain", status_code=204)
+async def delete_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> None:
+    """Remove a hostname and its registration."""
+    await tenant.domains.delete(_from_path(hostname))
+
+
+@post("/{hostname:str}/refresh", opt=needs("domains:read"), operation_id="refreshDomain", status_code=200)
+async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> DomainDetails:
+    """Have the vendor read a domain's current state and check it.
+
+    Nothing is asked to verify anew: Cloudflare does so by itself, from time to time.
+    """
+    refreshed = await tenant.domains.refresh(_from_path(hostname))
+    missing = []
+    if refreshed.check is None:
+        missing = [Missing.of("check", Garbled("The vendor gave no check.", operation=CHECK), tenant.at)]
+    return DomainDetails.merge(refreshed.domain, refreshed.check, cname_target=tenant.cname_target, missing=missing)
+
+
+async def _details(hostname: str, tenant: TenantContext) -> DomainDetails:
+    """One domain and its check, asked for at the same time."""
+    info, check = await with_optional(tenant.domains.get(hostname), tenant.domains.check(hostname), operation=CHECK)
+    if isinstance(check, UpstreamError):
+        missing = [Missing.of("check", check, tenant.at)]
+        return DomainDetails.merge(info, None, cname_target=tenant.cname_target, missing=missing)
+    return DomainDetails.merge(info, check, cname_target=tenant.cname_target)
+
+
+async def _expanded(rows: list[Domain], tenant: TenantContext) -> list[Domain]:
+    """Every row with its verdict, some at a time; a row whose look failed says so."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def expanded(row: Domain) -> Domain:
+        async with places:
+            try:
+                return row.expanded(await _details(row.hostname, tenant))
+            except UpstreamError as error:
+                return row.unexpanded(Missing.of("readiness", error, tenant.at))
+
+    return await asyncio.gather(*map(expanded, rows))
+
+
+def _by_hostname(row: Domain) -> str:
+    return row.hostname
+
+
+def _from_body(data: NewDomain) -> str:
+    try:
+        return canonical(data.hostname)
+    except ValueError as error:
+        raise ValidationFailed(str(error), faults=[Fault("/hostname", str(error))]) from error
+
+
+def _from_path(hostname: str) -> str:
+    try:
+        return canonical(hostname)
+    except ValueError as error:
+        raise ValidationFailed(str(error), faults=[Fault("/hostname", str(error), "path")]) from error
+
+
+router = Router(
+    "/domains",
+    route_handlers=[list_domains, create_domain, check_domain, get_domain, delete_domain, refresh_domain],
+    tags=["Domains"],
+)

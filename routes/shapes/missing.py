@@ -1,0 +1,20 @@
+"""How an answer names what it lacks."""
+
+import msgspec
+
+from clients.errors import UpstreamError
+from gateway.problems import Occurrence, ProblemBody, problem_of
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an answer that could not be had; the rest of the answer holds."""
+
+    part: str
+    """The member that is null."""
+    problem: ProblemBody
+    """Why, in the form that it would have had as an answer of its own."""
+
+    @classmethod
+    def of(cls, part: str, error: UpstreamError, at: Occurrence) -> "Missing":
+        """`part` is missing because of `error`."""
+        return cls(part=part, problem=problem_of(error).body(at))

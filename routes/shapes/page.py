@@ -1,0 +1,72 @@
+"""Lists: one page of rows, and where the next one begins."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, Generic, TypeVar
+
+import msgspec
+from litestar.params import QueryParameter
+
+from gateway.problems import Fault, ValidationFailed
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT: Final = 100
+MOST_ROWS: Final = 500
+
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST_ROWS, description="The most rows on a page.")]
+Cursor = Annotated[str | None, QueryParameter(description="`meta.next_cursor` of the page before.", max_length=2000)]
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """About a page."""
+
+    count: int
+    """Rows on this page."""
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; null: there is none."""
+    fetched_at: datetime
+    """When the vendor gave these rows."""
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[T]
+    meta: Meta
+
+    def showing(self, rows: list[T]) -> "Page[T]":
+        """The same page with `rows` in place of its own; the next page begins where it would have."""
+        return Page(data=rows, meta=msgspec.structs.replace(self.meta, count=len(rows)))
+
+
+def page(
+    rows: Sequence[T], *, key: Callable[[T], str], limit: int, cursor: str | None, fetched_at: datetime | None = None
+) -> Page[T]:
+    """The rows after `cursor`, sorted by `key`.
+
+    A page begins after a key and not at a position, so that a row that comes or
+    goes between two pages neither repeats nor hides another.
+
+    Raises:
+        ValidationFailed: `cursor` is not one of ours.
+    """
+    after = _key(cursor) if cursor is not None else None
+    ordered = sorted((row for row in rows if after is None or key(row) > after), key=key)
+    data = ordered[:limit]
+    more = _cursor(key(data[-1])) if len(ordered) > limit else None
+    return Page(data=data, meta=Meta(count=len(data), next_cursor=more, fetched_at=fetched_at or datetime.now(UTC)))
+
+
+def _cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _key(cursor: str) -> str:
+    try:
+        return base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
+        raise ValidationFailed("The cursor is not one of ours.", faults=[fault]) from error
