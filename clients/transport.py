@@ -49,6 +49,7 @@ class Upstream:
         path: str,
         *,
         json: bytes | None = None,
+        csv: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Call one operation and return the reply in which the vendor says yes.
@@ -57,17 +58,19 @@ class Upstream:
             operation: What is called; its name begins with the HTTP method.
             path: Below the base, each segment already percent-encoded.
             json: The encoded body, None for no body.
+            csv: A file to send in its place.
             headers: For this call only.
 
         Raises:
             UpstreamError: Whatever else happened; see `clients.errors`.
         """
         sent = {**self._headers, **(headers or {})}
-        if json is not None:
-            sent["content-type"] = "application/json"
+        body, media_type = (json, "application/json") if csv is None else (csv, "text/csv")
+        if body is not None:
+            sent["content-type"] = media_type
         method = operation.name.partition(" ")[0]
         request = httpx.Request(
-            method, f"{self._base}{path}", headers=sent, content=json, extensions={"operation": operation}
+            method, f"{self._base}{path}", headers=sent, content=body, extensions={"operation": operation}
         )
         return await self._transport.handle_async_request(request)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -11,6 +12,9 @@ from typing_extensions import override
 from gateway.problems import Fault, MalformedRequest, UnsupportedMediaType, ValidationFailed
 
 T = TypeVar("T")
+
+MOST_FAULTS: Final = 100
+"""Told at once: beyond that nobody reads, and a hostile body could ask for a million."""
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP: Final = re.compile(r"\[(?P<index>\d+|\.\.\.)\]|\.(?P<name>[^.\[\]]+)")
@@ -43,7 +47,7 @@ def decoded(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        faults = [*_faults(_plain(body), shape, "")]
+        faults = [*islice(_faults(_plain(body), shape, ""), MOST_FAULTS)]
         # The walk knows structs; what lies deeper is told by the decoder's own words.
         raise ValidationFailed(_summary(faults), faults=faults or [_fault(error, "")]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -72,7 +76,7 @@ def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
         return
     fields = {field.encode_name: field for field in info.fields}
     if info.forbid_unknown_fields:
-        for name in value.keys() - fields.keys():
+        for name in sorted(value.keys() - fields.keys()):
             yield Fault(f"{pointer}/{_escaped(name)}", "There is no such member.")
     hints = msgspec.structs.fields(info.cls)
     for hint in hints:

@@ -93,6 +93,9 @@ def _allowed(headers: dict[str, str]) -> str:
 
 def _validation(error: ValidationException) -> Problem:
     """Litestar's faults of parameters; those of bodies are ours already."""
+    if any(isinstance(fault, dict) and fault.get("key") == "data" for fault in error.extra or ()):
+        # An empty body is the one thing that Litestar finds before `StrictRequest` does.
+        return MalformedRequest("The body is empty; this route needs a JSON object.")
     faults = [
         Fault(
             f"/{fault.get('key', '')}", f"{fault.get('message', 'Invalid')}.", _PLACES.get(fault.get("source"), "query")

@@ -71,6 +71,7 @@ def document(handlers: Sequence[ControllerRouterHandler], dependencies: Mapping[
         route_handlers=handlers,
         dependencies=dict(dependencies),
         request_class=StrictRequest,
+        logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Funnel Gateway",
             version=VERSION,

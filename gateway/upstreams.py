@@ -12,6 +12,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from clients import billing, domains
 from clients.billing.catalog import CatalogClient
+from clients.billing.checkout import CheckoutClient
+from clients.billing.customers import CustomersClient
+from clients.billing.payments import PaymentsClient
+from clients.billing.secret_key import SecretKeyed
+from clients.billing.subscriptions import SubscriptionsClient
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials
 from clients.sandbox.credentials import credentials as sandbox_credentials
@@ -42,6 +47,10 @@ class VendorAccounts(msgspec.Struct, frozen=True):
 
     domains: DomainsClient
     catalog: CatalogClient
+    subscriptions: SubscriptionsClient
+    payments: PaymentsClient
+    checkout: CheckoutClient
+    customers: CustomersClient
 
 
 class TenantContext(msgspec.Struct, frozen=True):
@@ -49,6 +58,10 @@ class TenantContext(msgspec.Struct, frozen=True):
 
     domains: DomainsClient
     catalog: CatalogClient
+    subscriptions: SubscriptionsClient
+    payments: PaymentsClient
+    checkout: CheckoutClient
+    customers: CustomersClient
     at: Occurrence
     cname_target: str | None
     """Where customers point their CNAME, if the operator has said so."""
@@ -120,16 +133,21 @@ class Upstreams:
         )
 
     def _built(self, mode: Mode, funnelflux: FunnelFluxSettings, funnelfox: FunnelFoxSettings) -> VendorAccounts:
+        account = Upstream(funnelflux.url, self._authenticated(self._transports[domains.NAME, mode], funnelflux))
+        organization = self._organization(self._transports[billing.NAME, mode], funnelfox)
         return VendorAccounts(
-            DomainsClient(
-                Upstream(funnelflux.url, self._authenticated(self._transports[domains.NAME, mode], funnelflux))
-            ),
-            CatalogClient(
-                Upstream(f"{funnelfox.url}/{funnelfox.org_id}/v1", self._transports[billing.NAME, mode])
-                if funnelfox.org_id is not None
-                else Upstream(funnelfox.url, Unconfigured("No FunnelFox organization is configured."))
-            ),
+            domains=DomainsClient(account),
+            catalog=CatalogClient(organization),
+            subscriptions=SubscriptionsClient(organization),
+            payments=PaymentsClient(organization),
+            checkout=CheckoutClient(organization),
+            customers=CustomersClient(organization),
         )
+
+    def _organization(self, transport: httpx.AsyncBaseTransport, settings: FunnelFoxSettings) -> Upstream:
+        if settings.org_id is None:
+            return Upstream(settings.url, Unconfigured("No FunnelFox organization is configured."))
+        return Upstream(f"{settings.url}/{settings.org_id}/v1", SecretKeyed(transport, settings.secret_key))
 
     def _authenticated(
         self, transport: httpx.AsyncBaseTransport, settings: FunnelFluxSettings
@@ -153,7 +171,9 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     upstreams: Upstreams = request.app.state.upstreams
     accounts = upstreams.accounts(principal.tenant, principal.mode)
     return TenantContext(
-        accounts.domains, accounts.catalog, exchange.occurrence, request.app.state.settings.funnelflux.cname_target
+        **msgspec.structs.asdict(accounts),
+        at=exchange.occurrence,
+        cname_target=request.app.state.settings.funnelflux.cname_target,
     )
 
 

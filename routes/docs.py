@@ -83,7 +83,8 @@ async def get_problem(code: FromPath[str], request: Request[Any, Any, Any]) -> R
     again = "Yes, as it is." if page.retryable else "Not as it is."
     return _page(
         page.title,
-        f"<dl><dt>Code</dt><dd><code>{page.code}</code></dd><dt>Status</dt><dd>{page.status}</dd>"
+        f"<dl><dt>Code</dt><dd><code>{page.code}</code></dd>"
+        f"<dt>Status</dt><dd>{page.status}</dd>"
         f"<dt>What happened</dt><dd>{escape(page.meaning)}</dd><dt>Send it again?</dt><dd>{again}</dd>"
         f"<dt>What to do</dt><dd>{escape(page.remedy)}</dd></dl>",
     )
@@ -99,7 +100,8 @@ def _page(title: str, content: str) -> Response[str]:
     html = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)} - Funnel Gateway</title><style>{_STYLE}</style><h1>{escape(title)}</h1>{content}</html>"
+        f"<title>{escape(title)} - Funnel Gateway</title><style>{_STYLE}</style>"
+        f"<h1>{escape(title)}</h1>{content}</html>"
     )
     return Response(html, media_type="text/html", headers=_SECURITY)
 

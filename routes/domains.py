@@ -8,6 +8,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from clients.domains import wire
 from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
@@ -72,9 +73,15 @@ async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[Tenan
     The vendor may bill for it.
     """
     hostname = _from_body(data)
-    info = await tenant.domains.create(hostname)
+    missing = []
+    if (info := await tenant.domains.create(hostname)) is None:
+        try:
+            info = await tenant.domains.get(hostname)
+        except UpstreamError as error:
+            info = wire.DomainInfo(domain=hostname)
+            missing = [Missing.of("details", error, tenant.at)]
     return Response(
-        DomainDetails.merge(info, None, cname_target=tenant.cname_target),
+        DomainDetails.merge(info, None, cname_target=tenant.cname_target, missing=missing),
         headers={"Location": f"{tenant.at.public_url}/v1/domains/{hostname}"},
     )
 

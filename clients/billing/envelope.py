@@ -3,15 +3,18 @@
 An error may come under any HTTP status, 200 included: the vendor's own SDK
 handles that. Its reference shows `data` bare, without the envelope, so a read
 accepts that form as well; a write does not, since only the envelope says yes.
+The one answer that may be no JSON is the export's file.
 
 Source: FunnelFox seed, "Response format" and "Error handling".
 """
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import httpx
 import msgspec
 
+from clients.billing.operations import EXPORT_CSV
 from clients.errors import (
     CredentialsRefused,
     Garbled,
@@ -68,34 +71,51 @@ def judge(reply: httpx.Response, operation: Operation) -> None:
         UpstreamError: The most telling class of `clients.errors`.
     """
     outcome = _outcome(reply)
-    if reply.is_success and outcome is not None:
-        if outcome.status == "success":
+    if reply.is_success and (outcome is not None or is_csv(reply, operation)):
+        if outcome is None or outcome.status == "success":
             return
         if outcome.status is None and outcome.error is None and operation.repeatable:
             return
     raise _failure(reply, outcome, operation)
 
 
-def decoded(reply: httpx.Response, operation: Operation, shape: type[T]) -> T:
+def is_csv(reply: httpx.Response, operation: Operation) -> bool:
+    """Whether the reply is a CSV file, and an answer to the one operation that may have it."""
+    media_type = reply.headers.get("content-type", "").partition(";")[0]
+    return operation == EXPORT_CSV and media_type.strip().lower() == "text/csv"
+
+
+def decoded(
+    reply: httpx.Response, operation: Operation, shape: type[T], *, fraction: Callable[[str], Any] = float
+) -> T:
     """The data of a reply in which the vendor said yes.
+
+    Args:
+        reply: What the vendor sent.
+        operation: What was called.
+        shape: Of the data.
+        fraction: Makes a value of a number with a fraction or an exponent,
+            wherever the shape says nothing of its type.
 
     Raises:
         Garbled: It lacks what the vendor documents, or has it in another type.
     """
     outcome = _outcome(reply)
     enveloped = outcome is not None and outcome.status is not None
+    form: Any = _Enveloped[shape] if enveloped else shape  # type: ignore[valid-type]  # a run-time type
     try:
-        if enveloped:
-            return msgspec.json.decode(reply.content, type=_Enveloped[shape]).data  # type: ignore[valid-type]  # a run-time type
-        return msgspec.json.decode(reply.content, type=shape)
+        answer = msgspec.json.Decoder(form, float_hook=fraction).decode(reply.content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Garbled(
             "The answer is not of the documented shape.", operation=operation, status=reply.status_code
         ) from error
+    data: T = answer.data if enveloped else answer
+    return data
 
 
 def _outcome(reply: httpx.Response) -> _Outcome | None:
     try:
+        reply.content.decode()  # The decoder looks only at the text that it keeps; the rest must be UTF-8 as well.
         return msgspec.json.decode(reply.content, type=_Outcome)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

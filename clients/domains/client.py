@@ -7,7 +7,7 @@ import msgspec
 
 from clients.domains import wire
 from clients.domains.envelope import decoded
-from clients.errors import Operation
+from clients.errors import Garbled, Operation
 from clients.transport import Upstream
 
 T = TypeVar("T")
@@ -46,8 +46,11 @@ class DomainsClient:
         listed = await self._call(LIST, "/domains", wire.DomainList)
         return listed.domains or []
 
-    async def create(self, hostname: str) -> wire.DomainInfo:
+    async def create(self, hostname: str) -> wire.DomainInfo | None:
         """Register a hostname and provision it; the vendor may bill for it.
+
+        Returns:
+            The vendor's record; None if the vendor said yes and did not show it.
 
         Raises:
             Refused: With `DOMAIN_EXISTS` if the account has it already, with
@@ -55,7 +58,12 @@ class DomainsClient:
 
         Source: FunnelFlux seed, "Create a new domain".
         """
-        return (await self._call(CREATE, "/domains", wire.OneDomain, {"domain": hostname})).domain
+        reply = await self._upstream.call(CREATE, "/domains", json=msgspec.json.encode({"domain": hostname}))
+        try:
+            return decoded(reply, CREATE, wire.OneDomain).domain
+        except Garbled:
+            # The vendor's yes is what counts: the domain exists, whatever else the answer lacks.
+            return None
 
     async def check(self, hostname: str) -> wire.CheckResult:
         """Have the vendor ask a hostname for its debug page; it need not be one of the account's.

@@ -84,6 +84,7 @@ def decoded(reply: httpx.Response, operation: Operation, shape: type[T]) -> T:
 
 def _outcome(reply: httpx.Response) -> _Outcome | None:
     try:
+        reply.content.decode()  # The decoder looks only at the text that it keeps; the rest must be UTF-8 as well.
         return msgspec.json.decode(reply.content, type=_Outcome)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

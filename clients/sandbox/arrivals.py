@@ -94,6 +94,6 @@ async def arrived(scope: Scope, receive: Receive) -> Request | None:
 def _segments(raw_path: bytes) -> tuple[str, ...] | None:
     # Split before decoding: an escaped slash is part of a name, not of the route.
     try:
-        return tuple(unquote_to_bytes(part).decode() for part in raw_path.split(b"/")[1:])
+        return tuple(unquote_to_bytes(part).decode() for part in raw_path.removeprefix(b"/").split(b"/"))
     except UnicodeDecodeError:
         return None

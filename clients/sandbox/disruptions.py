@@ -59,8 +59,7 @@ async def _slow_head(fault: Fault, wire: Wire, reply: Reply) -> None:
 
 
 async def _huge(fault: Fault, wire: Wire, reply: Reply) -> None:
-    padding = (b" " * _MEGABYTE for _ in range(fault.megabytes))
-    await wire.stream(reply, padding, length=fault.megabytes * _MEGABYTE)
+    await wire.stream(reply, _padding(fault.megabytes), length=fault.megabytes * _MEGABYTE)
 
 
 async def _never_answer(fault: Fault, wire: Wire, _: Reply) -> None:
@@ -81,6 +80,12 @@ async def _close_keepalive(fault: Fault, wire: Wire, reply: Reply) -> None:
     wire.write(reply.head(reply.headers()), reply.body)
     await wire.left_within(_seconds(fault, 0.0))
     await wire.close()
+
+
+async def _padding(megabytes: int) -> AsyncIterator[bytes]:
+    # White space is JSON as far as it goes: a reader that streams finds no reason to stop.
+    for _ in range(megabytes):
+        yield b" " * _MEGABYTE
 
 
 async def _dripped(content: bytes, gap_seconds: float) -> AsyncIterator[bytes]:

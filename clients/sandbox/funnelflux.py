@@ -30,7 +30,7 @@ class Hostname(msgspec.Struct, frozen=True):
 class Renewal(msgspec.Struct, frozen=True):
     """The body of the token refresh."""
 
-    refresh_token: str | None = None
+    refresh_token: str = ""
 
 
 def _operation(name: str) -> Operation:
@@ -114,7 +114,7 @@ class FunnelFlux:
         now = int(self._clock.now().timestamp())
         if self._expires_at(issued_at) > now:
             return {"access_token": _bearer(request), "expires_at": self._expires_at(issued_at)}
-        if ask.refresh_token is None:
+        if not ask.refresh_token:
             raise TokenRefused("invalid_token", "The access token has expired and no refresh token was given.")
         if not same(ask.refresh_token, credentials(tenant).refresh_token):
             raise TokenRefused("invalid_grant", "The refresh token is not valid.")

@@ -108,6 +108,15 @@ class FunnelFox:
         return endpoint.effect(self._accounts.of(tenant), ask, self._clock.now())
 
 
+def _number(text: str) -> int | float:
+    # JSON has one kind of number: 5.0 is as good an integer as 5.
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_JSON = msgspec.json.Decoder(float_hook=_number)
+
+
 def _asked(endpoint: Endpoint, request: Request) -> msgspec.Struct:
     body = request.body
     if body is None or (endpoint.ask is not Upload and len(body) > _MAX_JSON_BYTES):
@@ -117,7 +126,7 @@ def _asked(endpoint: Endpoint, request: Request) -> msgspec.Struct:
     if not body and endpoint.bodiless:
         body = b"{}"
     try:
-        return msgspec.json.decode(body.decode(), type=endpoint.ask)
+        return msgspec.convert(_JSON.decode(body.decode()), endpoint.ask)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -17,6 +17,7 @@ MAX_ORDERS = 5000
 
 # A merchant's marks, not a document.
 _MAX_METADATA_BYTES = 16 * 1024
+_MAX_METADATA_DEPTH = 32
 
 
 class State(Enum):
@@ -121,7 +122,15 @@ class Orders:
 
 
 def bounded(metadata: dict[str, object]) -> dict[str, object]:
-    """Return `client_metadata` if it is of a reasonable size; the limit is chosen here."""
+    """Return `client_metadata` if it is of a reasonable size; the limits are chosen here."""
+    if _deeper_than(_MAX_METADATA_DEPTH, metadata):
+        raise Invalid(f"client_metadata: nested deeper than {_MAX_METADATA_DEPTH} levels")
     if len(msgspec.json.encode(metadata)) > _MAX_METADATA_BYTES:
         raise Invalid(f"client_metadata: more than {_MAX_METADATA_BYTES} bytes")
     return metadata
+
+
+def _deeper_than(levels: int, value: object) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_deeper_than(levels - 1, child) for child in value.values())
+    return isinstance(value, list) and (levels == 0 or any(_deeper_than(levels - 1, child) for child in value))

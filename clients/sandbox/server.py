@@ -29,6 +29,11 @@ _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
+# What peers and faults do to connections is this server's trade, and no news.
+_SILENT = logging.getLogger("clients.sandbox.wire")
+_SILENT.disabled = True
+
+
 class PortTaken(OSError):
     """The sandbox can't listen where it was told to."""
 
@@ -38,8 +43,7 @@ class _Protocol(HttpToolsProtocol):
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
-        # What peers and faults do to connections is this server's trade, and no news.
-        self.logger = logging.getLogger("clients.sandbox.wire")
+        self.logger = _SILENT
         self.access_log = False
 
     @override

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from clients.sandbox.arrivals import Receive, Send
@@ -38,15 +38,11 @@ class Wire:
         await self._start(reply.status, reply.headers())
         await self._send({"type": "http.response.body", "body": reply.body})
 
-    async def stream(self, reply: Reply, chunks: AsyncIterator[bytes] | Iterator[bytes], *, length: int) -> None:
+    async def stream(self, reply: Reply, chunks: AsyncIterator[bytes], *, length: int) -> None:
         """Send the reply's head, then `chunks`, `length` bytes in all, as its body."""
-        await self._start(reply.status, [(b"content-type", reply.content_type), *reply.headers(length=length)])
-        if isinstance(chunks, AsyncIterator):
-            async for chunk in chunks:
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        else:
-            for chunk in chunks:
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._start(reply.status, reply.headers(length=length))
+        async for chunk in chunks:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
     def write(self, *parts: bytes) -> None:

@@ -1,11 +1,4 @@
-"""What FunnelFox Billing sends, as it sends it.
-
-Money is a decimal string in major units on the wire, though the vendor's
-reference types it as a number: both decode to an exact `Decimal`. Closed sets
-of the vendor's are plain strings here, because it may add to them.
-
-Source: FunnelFox seed, "Response format", and the vendor's reference.
-"""
+"""What is on offer, as the vendor sends it."""
 
 from decimal import Decimal
 
@@ -51,7 +44,7 @@ class PricePoint(msgspec.Struct, frozen=True, kw_only=True):
 class PricePoints(msgspec.Struct, frozen=True, kw_only=True):
     """The data of /price_points."""
 
-    price_points: list[PricePoint]
+    price_points: list[PricePoint] | None
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,4 +57,13 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
 class Features(msgspec.Struct, frozen=True, kw_only=True):
     """The data of /features; its schema is not documented by the vendor."""
 
-    features: list[Feature]
+    features: list[Feature] | None
+
+
+class CsvFile(msgspec.Struct, frozen=True, kw_only=True):
+    """All price points as CSV; the columns are not documented by the vendor."""
+
+    content: bytes
+    """As the vendor sent it; where it came inside JSON, its text in UTF-8."""
+    media_type: str
+    """The vendor's, parameters included; `text/csv; charset=utf-8` where the file came inside JSON."""

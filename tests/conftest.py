@@ -1,0 +1,61 @@
+"""What every test may ask for: a running gateway on a running sandbox, and a tenant of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from clients.sandbox.emulator import Sandbox
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
+from gateway.settings import Settings
+from tests.support.gateway import RunningGateway, Tenant
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """One sandbox for all tests; each has its own tenant there."""
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """One gateway for all tests, on a port of its own, with an SQLite file."""
+    folder = tmp_path_factory.mktemp("gateway")
+    settings = Settings(
+        database_url=Secret(f"sqlite:///{folder / 'gateway.db'}"),
+        sandbox=sandbox_server.url,
+        cors_origins=("https://app.example.com",),
+        log_level="error",
+    )
+    with RunningGateway(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[Sandbox]:
+    """The sandbox's state; faults that a test adds end with it."""
+    yield sandbox_server.sandbox
+    sandbox_server.sandbox.faults.clear()
+
+
+@pytest.fixture
+def tenant(gateway: RunningGateway, sandbox: Sandbox) -> Tenant:
+    """A tenant that no other test knows, with empty accounts at both vendors."""
+    return Tenant(f"t{uuid4().hex[:12]}", gateway, sandbox)
+
+
+@pytest.fixture
+def api(tenant: Tenant) -> Iterator[httpx.Client]:
+    """An HTTP client that holds a token of `tenant` with every scope."""
+    with tenant.client() as client:
+        yield client
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    """Where a test may put an SQLite file."""
+    return tmp_path / "gateway.db"

@@ -1,0 +1,152 @@
+"""The `gateway` command, as operators type it."""
+
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.tokens import Principal
+from tests.support.commands import gateway, running
+
+
+@pytest.fixture
+def environment(database_path: Path) -> dict[str, str]:
+    """A database of the test's own, and nothing else."""
+    return {"GATEWAY_DATABASE_URL": f"sqlite:///{database_path}"}
+
+
+def test_a_token_is_made_listed_and_revoked(environment: dict[str, str]) -> None:
+    """The whole life, from the command line, in the form that scripts read."""
+    made = gateway(
+        "token", "create", "--name", "ci", "--scope", "domains:read", "--scope", "catalog:read",
+        "--mode", "test", "--expires-in", "12h", "--json", environment=environment,
+    )  # fmt: skip
+    token = json.loads(made.stdout)
+    revoked = gateway("token", "revoke", token["id"], environment=environment)
+    listed = json.loads(gateway("token", "list", "--json", environment=environment).stdout)
+
+    assert list(token) == ["id", "token", "scopes", "tenant", "mode", "subject", "expires_at"]
+    assert re.fullmatch(r"fgw_test_[0-9A-Za-z]{38}", token["token"])
+    assert (token["scopes"], token["tenant"], token["mode"]) == (["catalog:read", "domains:read"], "default", "test")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", token["expires_at"])
+    assert revoked.returncode == 0
+    assert [(row["id"], row["revoked_at"] is not None) for row in listed] == [(token["id"], True)]
+    assert token["token"] not in json.dumps(listed)
+
+
+def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> None:
+    """So that it can be caught in a variable."""
+    made = gateway("token", "create", "--name", "x", "--scope", "domains:read", environment=environment)
+
+    assert re.fullmatch(r"fgw_live_[0-9A-Za-z]{38}\n", made.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "create", "--name", "x"),
+        ("token", "create", "--name", "x", "--scope", "everything"),
+        ("token", "create", "--name", "x", "--scope", "domains:read", "--expires-in", "soon"),
+        ("token", "create", "--name", "x", "--scope", "domains:read", "--expires-in", "99999d"),
+        ("token", "create", "--name", "x", "--scope", "domains:read", "--tenant", "a/b"),
+        ("token", "create", "--name", "x" * 300, "--scope", "domains:read"),
+        ("serve", "--workers", "2"),
+        ("serve", "--port", "99999"),
+        ("sandbox", "--host", "0.0.0.0"),  # noqa: S104 - it must be refused
+    ],
+)
+def test_a_command_that_can_not_be_meant_is_refused(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    """Exit 2 and a sentence; nothing was tried."""
+    refused = gateway(*arguments, environment=environment)
+
+    assert refused.returncode == 2
+    assert refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_configuration_is_shown_without_its_secrets(environment: dict[str, str]) -> None:
+    """Every variable with what it amounts to."""
+    shown = gateway(
+        "check-config",
+        environment={**environment, "FUNNELFOX_SECRET_KEY": "hunter2", "GATEWAY_REDIS_URL": "redis://:hunter2@r:1/0"},
+    )
+
+    assert shown.returncode == 0
+    lines = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+    assert lines["FUNNELFOX_SECRET_KEY"] == "***"
+    assert lines["FUNNELFLUX_URL"] == "https://api.funnelflux.pro/v1/billing"
+    assert lines["GATEWAY_REDIS_URL"] == "redis://:***@r:1/0"
+    assert "hunter2" not in shown.stdout
+
+
+def test_every_fault_of_the_configuration_is_shown() -> None:
+    """Exit 2, each on a line of its own."""
+    shown = gateway("check-config", environment={"GATEWAY_SANDBOX": "maybe", "FUNNELFOX_ORG_ID": "a b"})
+
+    assert shown.returncode == 2
+    assert len(shown.stderr.splitlines()) == 2
+
+
+def test_a_database_that_can_not_be_used_stops_the_start() -> None:
+    """With a sentence, and without a traceback."""
+    failed = gateway("serve", environment={"GATEWAY_DATABASE_URL": "sqlite:////nonexistent/gateway.db"})
+
+    assert failed.returncode == 1
+    assert "/nonexistent/gateway.db can't be used" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_taken_port_stops_the_start(environment: dict[str, str]) -> None:
+    """With a sentence that names it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        failed = gateway("serve", "--port", str(port), environment=environment)
+
+    assert failed.returncode == 1
+    assert f"127.0.0.1:{port}" in failed.stderr
+
+
+def test_serving_ends_when_told_to(environment: dict[str, str]) -> None:
+    """SIGTERM is answered by a clean exit."""
+    with running("serve", "--port", "0", environment=environment) as (process, url):
+        ready = httpx.get(f"{url}/health/ready")
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=30)
+
+    assert ready.json() == {
+        "status": "ready",
+        "dependencies": {
+            "database": {"state": "ok", "required": True},
+            "funnelflux": {"state": "not_configured", "required": False},
+            "funnelfox": {"state": "not_configured", "required": False},
+        },
+    }
+    assert code in {0, -signal.SIGTERM}
+
+
+def test_a_revocation_reaches_a_running_gateway(environment: dict[str, str]) -> None:
+    """Within a second, though the token was used a moment ago."""
+    made = gateway(
+        "token", "create", "--name", "x", "--scope", "catalog:read", "--mode", "test", "--json",
+        environment=environment,
+    )  # fmt: skip
+    token = json.loads(made.stdout)
+    with running("serve", "--port", "0", environment=environment) as (_, url):
+        headers = {"Authorization": f"Bearer {token['token']}"}
+        before = httpx.get(f"{url}/v1/features", headers=headers)
+        gateway("token", "revoke", token["id"], environment=environment)  # takes longer than a lookup is believed
+
+        after = httpx.get(f"{url}/v1/features", headers=headers)
+
+    assert before.status_code == 200
+    assert after.json()["code"] == "token_revoked"
+
+
+def test_a_principal_has_no_secret() -> None:
+    """Whatever is printed of a caller, there is nothing to steal in it."""
+    assert not {name for name in Principal.__struct_fields__ if "secret" in name or "hash" in name}

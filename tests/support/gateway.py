@@ -1,0 +1,114 @@
+"""A gateway served for real, and tenants that tests call it as."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import time
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from clients.sandbox.accounts import Account
+from clients.sandbox.emulator import Sandbox
+from clients.sandbox.faults import Fault
+from gateway import serving
+from gateway.app import create_app
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.storage.tokens import TokenRecord, TokenStore
+from gateway.tokens import Mode, Tokens
+from gateway.upstreams import SCOPES
+
+T = TypeVar("T")
+
+
+class RunningGateway:
+    """The real application behind a real server on a port of its own.
+
+    Args:
+        settings: As the environment would give them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.spans = InMemorySpanExporter()
+        app = create_app(settings, SimpleSpanProcessor(self.spans))
+        self._serving = serving.in_thread(app, serving.listen("127.0.0.1", 0))
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self.url = self._serving.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._serving.__exit__(kind, error, trace)
+
+    def token(
+        self,
+        *,
+        tenant: str = "default",
+        mode: Mode = "test",
+        scopes: Sequence[str] = tuple(SCOPES),
+        lifetime_seconds: int | None = None,
+    ) -> tuple[TokenRecord, str]:
+        """A new token: what is kept of it, and its secret."""
+        record, secret = self._on_tokens(
+            lambda tokens: tokens.create("test", scopes, tenant=tenant, mode=mode, lifetime_seconds=lifetime_seconds)
+        )
+        return record, secret.reveal()
+
+    def revoke(self, token_id: str) -> None:
+        """Withdraw a token, as the command line would."""
+        assert self._on_tokens(lambda tokens: tokens.revoke(token_id))
+
+    def _on_tokens(self, act: Callable[[Tokens], Awaitable[T]]) -> T:
+        async def done() -> T:
+            database = Database(self.settings.database_url)
+            try:
+                return await act(Tokens(TokenStore(database), time))
+            finally:
+                await database.close()
+
+        return asyncio.run(done())
+
+    def client(self, secret: str | None = None) -> httpx.Client:
+        """An HTTP client aimed here, holding `secret` if there is one."""
+        headers = {"authorization": f"Bearer {secret}"} if secret is not None else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+class Tenant:
+    """One tenant of a test's own, and its accounts in the sandbox.
+
+    Args:
+        name: That nobody else uses.
+        gateway: Where it calls.
+        sandbox: Where its calls end.
+    """
+
+    def __init__(self, name: str, gateway: RunningGateway, sandbox: Sandbox) -> None:
+        self.name = name
+        self._gateway = gateway
+        self._sandbox = sandbox
+
+    @property
+    def account(self) -> Account:
+        """Its accounts at both vendors, with the story's data to begin with."""
+        return self._sandbox.account(self.name)
+
+    def client(self, scopes: Sequence[str] = tuple(SCOPES)) -> httpx.Client:
+        """An HTTP client that holds a token of this tenant."""
+        _, secret = self._gateway.token(tenant=self.name, scopes=scopes)
+        return self._gateway.client(secret)
+
+    def fails(self, operation: str, kind: str, **details: object) -> None:
+        """From now on this tenant's calls of `operation` fail; see `faults.Fault`."""
+        self._sandbox.faults.add(Fault(operation=operation, kind=kind, account=self.name, **details))  # type: ignore[arg-type]  # checked by Fault's users through its own decoder
+
+    def calls(self, operation: str) -> int:
+        """How many calls of `operation` arrived from this tenant."""
+        return sum(seen.operation == operation and seen.account == self.name for seen in self._sandbox.requests)
