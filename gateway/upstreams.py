@@ -42,7 +42,7 @@ READ_SECONDS: Final = 5.0
 """For one attempt at a read or a probe."""
 
 
-class VendorAccounts(msgspec.Struct, frozen=True):
+class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant's accounts at both vendors, ready to be called."""
 
     domains: DomainsClient
@@ -53,15 +53,9 @@ class VendorAccounts(msgspec.Struct, frozen=True):
     customers: CustomersClient
 
 
-class TenantContext(msgspec.Struct, frozen=True):
+class TenantContext(VendorAccounts, frozen=True, kw_only=True):
     """All that a handler needs: this tenant's vendor clients, and where the request is."""
 
-    domains: DomainsClient
-    catalog: CatalogClient
-    subscriptions: SubscriptionsClient
-    payments: PaymentsClient
-    checkout: CheckoutClient
-    customers: CustomersClient
     at: Occurrence
     cname_target: str | None
     """Where customers point their CNAME, if the operator has said so."""

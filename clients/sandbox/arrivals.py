@@ -14,6 +14,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # The largest CSV file that a gateway passes on is 8 MiB; beyond that nothing is read.
 MAX_BODY_BYTES = 9 * 1024 * 1024
 
+# Ten thousand records are kept, so each is small.
+_MAX_RECORDED_CHARACTERS = 1024
+_MAX_RECORDED_HEADERS = 64
+
 _CREDENTIAL_HEADERS = frozenset({"authorization", "ff-secret-key"})
 
 
@@ -58,9 +62,9 @@ def recorded(request: Request, *, vendor: str, operation: str, account: str | No
         vendor=vendor,
         operation=operation,
         method=request.method,
-        path=request.path,
+        path=request.path[:_MAX_RECORDED_CHARACTERS],
         account=account,
-        header_names=tuple(sorted(request.headers)),
+        header_names=tuple(sorted(request.headers))[:_MAX_RECORDED_HEADERS],
         with_credentials=not _CREDENTIAL_HEADERS.isdisjoint(request.headers),
         body_bytes=MAX_BODY_BYTES if request.body is None else len(request.body),
         at=at,

@@ -98,8 +98,7 @@ class Catalog:
         old = self._price_points.get(change.ident)
         if old is None:
             raise NotThere("ident: there is no such price point")
-        terms = change.applied_to(old.terms)
-        currency = self._acceptable(terms)
+        terms, currency = self._acceptable(change.applied_to(old.terms))
         if terms != old.terms:
             new = PricePoint(pp_id=old.pp_id, version=old.version + 1, terms=terms, currency=currency)
             self._price_points[old.ident] = new
@@ -131,16 +130,18 @@ class Catalog:
     def _insert(self, rows: list[Terms]) -> None:
         if len(self._price_points) + len(rows) > MAX_PRICE_POINTS:
             raise Invalid(f"an account of the sandbox holds {MAX_PRICE_POINTS} price points")
-        currencies = [self._acceptable(terms) for terms in rows]
-        for terms, currency in zip(rows, currencies, strict=True):
+        # All are looked at before the first is added.
+        for terms, currency in [self._acceptable(terms) for terms in rows]:
             pp_id = len(self._price_points) + 1
             self._price_points[terms.ident] = PricePoint(pp_id=pp_id, version=1, terms=terms, currency=currency)
 
-    def _acceptable(self, terms: Terms) -> Currency:
+    def _acceptable(self, terms: Terms) -> tuple[Terms, Currency]:
         currency = sensible(terms)
-        for ident in terms.feature_idents:
+        idents = terms.feature_idents
+        for ident in idents:
             if ident not in self._features:
                 raise Invalid(f"features: there is no feature {ident[:64]!r}")
-        if not terms.feature_idents:
+        if not idents:
             raise Invalid("features: at least one")
-        return currency
+        # Each once, as a list: what is kept does not depend on the form in which it came.
+        return msgspec.structs.replace(terms, features=list(idents)), currency

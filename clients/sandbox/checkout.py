@@ -2,6 +2,7 @@
 
 from collections import deque
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -24,11 +25,14 @@ _DAY = timedelta(days=1)
 # How long a bank thinks about `pmt_processing`, by the sandbox's clock.
 SETTLES_AFTER = timedelta(seconds=10)
 
+# A processor's tokens are far shorter; kept with every charge, so it has to be bounded.
+Token = Annotated[str, msgspec.Meta(max_length=1024)]
+
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     """`/checkout/create_payment`."""
 
-    payment_method_token: str
+    payment_method_token: Token
     order_id: UUID
     client_metadata: dict[str, object] | msgspec.UnsetType = msgspec.UNSET
     email_address: Email = ""

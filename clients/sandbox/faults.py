@@ -8,6 +8,9 @@ import msgspec
 
 from clients.sandbox.vendor import Operation
 
+# No line break: a fault breaks answers in the ways it says, and in no other.
+HeaderValue = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]*\Z")]
+
 # A test plan has a handful; a loop that forgets to clear is stopped.
 MAX_FAULTS = 200
 
@@ -82,8 +85,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
     """Latency; the gap between two bytes; how long a connection is held open."""
 
-    retry_after: str | None = None
-    location: str = "https://elsewhere.example/"
+    retry_after: HeaderValue | None = None
+    location: HeaderValue = "https://elsewhere.example/"
     megabytes: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 100
     surplus: Annotated[int, msgspec.Meta(ge=-1024, le=1024)] = 10
     """By how much `Content-Length` exceeds the body; negative: falls short of it."""
@@ -123,8 +126,14 @@ class Faults:
         """Put a fault in force.
 
         Raises:
-            ValueError: There is no such operation, or there are too many faults.
+            ValueError: A field is out of its range, there is no such operation,
+                or there are too many faults.
         """
+        try:
+            # Fields that Python code gave are held to the same limits as those that came as JSON.
+            msgspec.convert(msgspec.structs.asdict(fault), Fault)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
         if fault.operation not in self._names:
             raise ValueError(f"no operation {fault.operation!r}; there are: {', '.join(sorted(self._names))}")
         with self._lock:

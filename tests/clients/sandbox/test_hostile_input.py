@@ -1,13 +1,16 @@
 """Whatever arrives, the vendors answer like vendors: never a crash, always marked."""
 
+from contextlib import suppress
 from urllib.parse import quote
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clients.sandbox.endpoints import ENDPOINTS
+from clients.sandbox.orders import MAX_ORDERS
+from clients.sandbox.refusals import BillingRefused
+from clients.sandbox.sessions import NewSession
 from tests.clients.sandbox.shop import Shop
 
 BODIES = {
@@ -108,7 +111,7 @@ def test_a_wrong_method_names_the_right_ones(shop: Shop) -> None:
     assert (fox.status_code, fox.headers["allow"]) == (405, "OPTIONS, POST")
 
 
-@pytest.mark.parametrize("hostname", ["a" * 5000, "ä.example.com", "\0", "..", "%2e%2e", "a\r\nb"])
+@pytest.mark.parametrize("hostname", ["a" * 5000, "ä.example.com", "\0", "%2e%2e", "a\r\nb"])
 def test_an_odd_hostname_in_a_path_is_just_not_found(shop: Shop, hostname: str) -> None:
     """It is decoded once, and compared."""
     reply = shop.flux("GET", f"/domains/{quote(hostname, safe='')}")
@@ -152,10 +155,18 @@ def test_metadata_is_bounded(shop: Shop, metadata: object) -> None:
 
 def test_orders_are_bounded(shop: Shop) -> None:
     """Beyond some thousands an account refuses, in the vendor's envelope."""
-    with httpx.Client(trust_env=False) as http:
-        busy = Shop(shop.server, http)
-        for _ in range(5000 - 10):
-            busy.account.checkout.open_session(_SESSION, busy.sandbox.clock.now())
-        refusal = busy.refusal("/checkout/one_click", {"external_id": "user-ada", "pp_ident": "lifetime"})
+    asked = NewSession(
+        region="default",
+        integration_type="primer",
+        pp_ident="lifetime",
+        external_id="buyer",
+        email_address="buyer@example.com",
+    )
+    account = shop.account
+    with suppress(BillingRefused):
+        for _ in range(MAX_ORDERS):
+            account.checkout.open_session(asked, shop.sandbox.clock.now())
+
+    refusal = shop.refusal("/checkout/one_click", {"external_id": "user-ada", "pp_ident": "lifetime"})
 
     assert refusal == (400, None)

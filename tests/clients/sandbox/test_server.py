@@ -169,6 +169,18 @@ def test_the_story_shows_each_telling_state(shop: Shop) -> None:
     }
 
 
+def test_what_is_no_http_is_answered_and_marked(shop: Shop) -> None:
+    """Every answer of the server says that it is the sandbox."""
+    port = int(shop.server.url.rpartition(":")[2])
+
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"\x16\x03\x01 TLS?\r\n\r\n")
+        answer = connection.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"x-sandbox: 1\r\n" in answer
+
+
 def test_a_pipelined_request_is_answered_in_turn(shop: Shop) -> None:
     """As HTTP/1.1 wants it."""
     port = int(shop.server.url.rpartition(":")[2])
