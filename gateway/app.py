@@ -16,6 +16,7 @@ from gateway import failures, openapi, settings, telemetry
 from gateway.auth import Gate
 from gateway.body import StrictRequest
 from gateway.edge import Application, Cors, Edge
+from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
@@ -71,7 +72,15 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         logging_config=None,
     )
     gate.learn(app.routes)
-    return Edge(app, public_url=configured.public_url, cors=Cors(configured.cors_origins), provider=provider, log=log)
+    return Edge(
+        app,
+        public_url=configured.public_url,
+        namesakes=Namesakes(app.routes),
+        body_limits=gate.body_limits,
+        cors=Cors(configured.cors_origins),
+        provider=provider,
+        log=log,
+    )
 
 
 def from_environment() -> Application:

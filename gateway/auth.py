@@ -1,6 +1,6 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from clients.secret import Secret
-from gateway.edge import Exchange, decoded_segment
+from gateway.edge import Exchange
+from gateway.paths import decoded
 from gateway.problems import Fault, InsufficientScope, Problem, TokenInvalid, TokenMissing, ValidationFailed
 from gateway.tokens import Principal, Tokens
 from gateway.upstreams import SCOPES
@@ -27,14 +28,17 @@ class Needs(msgspec.Struct, frozen=True):
     token: bool = True
     """False: anyone may call."""
 
+    largest_body: int | None = None
+    """Bytes, where the body may be larger than elsewhere."""
+
 
 class UndeclaredRoute(Exception):
     """A route does not say who may call it, or names a scope that does not exist."""
 
 
-def needs(*scopes: str) -> dict[str, Any]:
+def needs(*scopes: str, largest_body: int | None = None) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
-    return {"needs": Needs(frozenset(scopes))}
+    return {"needs": Needs(frozenset(scopes), largest_body=largest_body)}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -53,7 +57,9 @@ class Gate(ASGIMiddleware):
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._queries: dict[HTTPRouteHandler, frozenset[str]] = {}
+        self._queries: dict[HTTPRouteHandler, Mapping[str, bool]] = {}
+        self.body_limits: dict[str, int] = {}
+        """Paths that take a larger body than others, in bytes."""
 
     def learn(self, routes: Iterable[BaseRoute]) -> None:
         """Read every route's declarations.
@@ -72,7 +78,9 @@ class Gate(ASGIMiddleware):
                     raise UndeclaredRoute(f"{method} {route.path} does not declare who may call it.")
                 if unknown := declared.scopes - SCOPES.keys():
                     raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
-                self._queries[handler] = frozenset(param.field_alias for param in model.expected_query_params)
+                self._queries[handler] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
+                if declared.largest_body is not None:
+                    self.body_limits[route.path] = declared.largest_body
 
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -84,7 +92,7 @@ class Gate(ASGIMiddleware):
             _refuse_undeclared(scope["query_string"], self._queries[handler])
         if scope["path_params"]:
             # A new dict: the router remembers the one it gave.
-            scope["path_params"] = {name: decoded_segment(text) for name, text in scope["path_params"].items()}
+            scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
         await next_app(scope, receive, send)
 
     async def _admitted(self, scope: Any, declared: Needs) -> Principal:
@@ -124,16 +132,26 @@ def _bearer(scope: Any) -> Secret:
     return Secret(token)
 
 
-def _refuse_undeclared(query: bytes, declared: frozenset[str]) -> None:
+def _refuse_undeclared(query: bytes, declared: Mapping[str, bool]) -> None:
+    """Refuse names that the route does not know, and a second value where it takes one.
+
+    Args:
+        query: As it came.
+        declared: The names, and whether each may be given several times.
+    """
     if not query:
         return
     names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
     faults = [
         *(
             Fault(f"/{name[:100]}", "There is no such query parameter.", "query")
-            for name in sorted({*names} - declared)
+            for name in sorted({*names} - declared.keys())
         ),
-        *(Fault(f"/{name}", "Give it once.", "query") for name in sorted(declared) if names.count(name) > 1),
+        *(
+            Fault(f"/{name}", "Give it once.", "query")
+            for name in sorted(declared)
+            if names.count(name) > 1 and not declared[name]
+        ),
     ]
     if faults:
         raise ValidationFailed("The query is not what is needed.", faults=faults)

@@ -67,7 +67,7 @@ def _summary(faults: list[Fault]) -> str:
 
 def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
     """Everything wrong with `value`, walked member by member where `shape` is a struct."""
-    info = msgspec.inspect.type_info(shape)
+    info = _struct(msgspec.inspect.type_info(shape)) if value is not None else None
     if not isinstance(info, msgspec.inspect.StructType):
         yield from _one(value, shape, pointer)
         return
@@ -85,6 +85,14 @@ def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
             yield from _faults(value[hint.encode_name], hint.type, place)
         elif hint.required:
             yield Fault(place, "This member is missing.")
+
+
+def _struct(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """The struct of `Struct | None`, and any other type as it is."""
+    if isinstance(info, msgspec.inspect.UnionType):
+        structs = [part for part in info.types if isinstance(part, msgspec.inspect.StructType)]
+        return structs[0] if len(structs) == 1 else info
+    return info
 
 
 def _one(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:

@@ -6,10 +6,9 @@ span, path decoding, body size, common headers and the last resort live here.
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 from opentelemetry import trace
@@ -28,7 +27,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from typing_extensions import override
 
 from clients.tracing import attempts
-from gateway.problems import ContentTooLarge, InternalError, MalformedRequest, Occurrence, Problem
+from gateway.paths import Namesakes, undecoded
+from gateway.problems import ContentTooLarge, InternalError, Occurrence, Problem
 from gateway.telemetry import Log
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ EXPOSED_HEADERS: Final = (
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
-_UNRESERVED: Final = re.compile(rb"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 
 
 class Exchange:
@@ -131,6 +130,8 @@ class Edge:
     Args:
         inner: The application, which routes undecoded paths.
         public_url: Before the path of every link; never taken from the Host header.
+        namesakes: Which paths need telling apart.
+        body_limits: Paths that take another body than `LARGEST_BODY` bytes.
         cors: Which pages may read answers.
         provider: Where spans go.
         log: One line per request goes here.
@@ -139,9 +140,21 @@ class Edge:
     _propagator: Final = TraceContextTextMapPropagator()
     _getter: Final = _Headers()
 
-    def __init__(self, inner: Application, *, public_url: str, cors: Cors, provider: TracerProvider, log: Log) -> None:
+    def __init__(
+        self,
+        inner: Application,
+        *,
+        public_url: str,
+        namesakes: Namesakes,
+        body_limits: Mapping[str, int],
+        cors: Cors,
+        provider: TracerProvider,
+        log: Log,
+    ) -> None:
         self._inner = inner
         self._public_url = public_url
+        self._namesakes = namesakes
+        self._body_limits = body_limits
         self._cors = cors
         self._tracer = provider.get_tracer("funnel-gateway.edge")
         self._log = log
@@ -175,7 +188,7 @@ class Edge:
             answer = _Answer(send, exchange, self._common(exchange, headers.get("origin")), head=method == "HEAD")
             answer.timings = lambda: _timings(started, upstream_attempts)
             try:
-                await self._routed(scope, _bounded(receive), answer, headers)
+                await self._routed(scope, receive, answer, headers)
             finally:
                 attempts.reset(token)
                 self._describe(span, scope, method, exchange)
@@ -189,9 +202,11 @@ class Edge:
                 return
             if scope["method"] == "HEAD":
                 scope["method"] = "GET"
-            scope["path"] = _routable(scope["raw_path"])
-            _check_length(headers)
-            await self._inner(scope, receive, answer)
+            path = undecoded(scope["raw_path"])
+            scope["path"] = self._namesakes.told_apart(path, scope["method"])
+            largest = self._body_limits.get(path, LARGEST_BODY)
+            _check_length(headers, largest)
+            await self._inner(scope, _bounded(receive, largest), answer)
         except Problem as problem:
             await answer.problem(problem)
         except Exception:  # noqa: BLE001 - the last resort: whatever is wrong with us, the caller gets a problem
@@ -315,31 +330,6 @@ def route_of(scope: Scope) -> str | None:
     return re.sub(r":[a-z]+}", "}", template) if template is not None else None
 
 
-def decoded_segment(segment: str) -> str:
-    """One path segment, decoded once.
-
-    Raises:
-        MalformedRequest: It is not UTF-8.
-    """
-    try:
-        return unquote_to_bytes(segment).decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequest("A segment of the path is not UTF-8.") from error
-
-
-def _routable(raw_path: bytes) -> str:
-    """The path to route on: undecoded, so that an escaped slash stays inside its segment.
-
-    Only escapes of unreserved characters are undone, which RFC 3986 (section
-    6.2.2.2) calls equivalent.
-    """
-    path = _UNRESERVED.sub(lambda escape: bytes([int(escape[1], 16)]), raw_path).decode("latin-1")
-    if path != "/" and "" in path.split("/")[1:]:
-        raise MalformedRequest("A segment of the path is empty.")
-    decoded_segment(path)
-    return path
-
-
 def _first_headers(scope: Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
@@ -347,13 +337,13 @@ def _first_headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def _check_length(headers: dict[str, str]) -> None:
+def _check_length(headers: dict[str, str], largest: int) -> None:
     length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > LARGEST_BODY:
-        raise _too_large()
+    if length.isdigit() and int(length) > largest:
+        raise _too_large(largest)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, largest: int) -> Receive:
     """Counts a body that comes in chunks, whose length nobody announced."""
     size = 0
 
@@ -361,15 +351,15 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
-            raise _too_large()
+        if size > largest:
+            raise _too_large(largest)
         return message
 
     return counted
 
 
-def _too_large() -> ContentTooLarge:
-    return ContentTooLarge(f"The body is larger than {LARGEST_BODY} bytes.")
+def _too_large(largest: int) -> ContentTooLarge:
+    return ContentTooLarge(f"The body is larger than {largest} bytes.")
 
 
 def _known(method: str) -> str:

@@ -66,6 +66,8 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[Fault, ...] = ()
     outcome: str | None = None
     """`unknown`: it may or may not have happened."""
+    order_id: str | None = None
+    """The vendor's order that a payment was for."""
 
 
 class Problem(Exception):
@@ -76,6 +78,7 @@ class Problem(Exception):
         upstream: The vendor that spoke, was called or would have been.
         faults: For validation: all that is wrong.
         headers: To send beside the body, such as `Retry-After`.
+        order_id: For payments: the vendor's order.
     """
 
     code: ClassVar[str]
@@ -92,12 +95,14 @@ class Problem(Exception):
         upstream: UpstreamReference | None = None,
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        order_id: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.upstream = upstream
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
+        self.order_id = order_id
 
     def body(self, at: Occurrence) -> ProblemBody:
         """What the caller reads."""
@@ -114,6 +119,7 @@ class Problem(Exception):
             upstream=self.upstream,
             errors=self.faults,
             outcome=self.outcome,
+            order_id=self.order_id,
         )
 
 
@@ -122,6 +128,13 @@ class MalformedRequest(Problem):
 
     code, status, title = "malformed_request", 400, "Malformed request"
     remedy = "Send a body that is valid JSON in UTF-8, and a path whose segments are not empty and decode as UTF-8."
+
+
+class IdempotencyKeyRequired(Problem):
+    """The route moves money, and the request carried no `Idempotency-Key`."""
+
+    code, status, title = "idempotency_key_required", 400, "Idempotency-Key required"
+    remedy = "Make a key of your own for each intended payment, such as a UUID, and send it with every attempt at it."
 
 
 class TokenMissing(Problem):
@@ -194,18 +207,25 @@ class DoublePurchase(Problem):
     remedy = "Nothing was charged. Read what the customer owns before offering it again."
 
 
+class PaymentCancelled(Problem):
+    """The payment was cancelled, and nothing was charged."""
+
+    code, status, title = "payment_cancelled", 409, "Payment cancelled"
+    remedy = "Offer the customer to pay anew."
+
+
 class ContentTooLarge(Problem):
     """The body is larger than the route accepts."""
 
     code, status, title = "content_too_large", 413, "Content too large"
-    remedy = "Send less: 1 MiB is the most."
+    remedy = "Send less: 1 MiB is the most, 8 MiB for a CSV file."
 
 
 class UnsupportedMediaType(Problem):
     """The body is of a media type that the route does not read."""
 
     code, status, title = "unsupported_media_type", 415, "Unsupported media type"
-    remedy = "Send `Content-Type: application/json`."
+    remedy = "Send `Content-Type: application/json`, or `text/csv` to the import."
 
 
 class ValidationFailed(Problem):

@@ -32,6 +32,14 @@ SCOPES: Final[Mapping[str, str]] = {
     "domains:read": "Read custom domains and check hostnames.",
     "domains:write": "Register and remove custom domains.",
     "catalog:read": "Read price points and features.",
+    "catalog:write": "Create and change price points and features.",
+    "subscriptions:read": "Read subscriptions.",
+    "subscriptions:write": "Pause, resume, cancel, defer, discount and move subscriptions.",
+    "payments:read": "Read payments and transactions.",
+    "payments:refund": "Give payments back.",
+    "payments:charge": "Charge a saved card.",
+    "customers:read": "Find customers and read what they own.",
+    "checkout:write": "Open checkout sessions and pay them.",
 }
 """Every scope a token can have, and what it allows."""
 
@@ -56,6 +64,7 @@ class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):
 class TenantContext(VendorAccounts, frozen=True, kw_only=True):
     """All that a handler needs: this tenant's vendor clients, and where the request is."""
 
+    principal: Principal
     at: Occurrence
     cname_target: str | None
     """Where customers point their CNAME, if the operator has said so."""
@@ -166,6 +175,7 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     accounts = upstreams.accounts(principal.tenant, principal.mode)
     return TenantContext(
         **msgspec.structs.asdict(accounts),
+        principal=principal,
         at=exchange.occurrence,
         cname_target=request.app.state.settings.funnelflux.cname_target,
     )

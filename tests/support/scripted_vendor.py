@@ -42,11 +42,13 @@ class ScriptedVendor:
         item = {"msg": "Not today.", "type": "api_exception"} | ({"code": code} if code is not None else {})
         self.says(json.dumps({"status": "error", "req_id": "acMMsjP9", "error": [item]}), status=status)
 
-    def says(self, body: str | bytes, *, status: int = 200, media_type: str = "application/json", more: str = "") -> None:
-        """Answer with this body; `more` is further header lines."""
+    def says(
+        self, body: str | bytes, *, status: int = 200, media_type: str = "application/json", header: str = "x-said: so"
+    ) -> None:
+        """Answer with this body, and one more line of header."""
         content = body.encode() if isinstance(body, str) else body
-        head = f"HTTP/1.1 {status} Said\r\ncontent-type: {media_type}\r\ncontent-length: {len(content)}\r\n{more}"
-        self._answer = f"{head}connection: close\r\n\r\n".encode() + content
+        head = f"HTTP/1.1 {status} Said\r\ncontent-type: {media_type}\r\ncontent-length: {len(content)}\r\n{header}"
+        self._answer = f"{head}\r\nconnection: close\r\n\r\n".encode() + content
 
     def breaks_off(self) -> None:
         """Answer as before, but for the last byte."""
