@@ -4,6 +4,7 @@ Outside in: the vendor's own layer (credentials), `Timed`, `Traced`, `Socket`.
 A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 """
 
+import ssl
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
@@ -18,6 +19,9 @@ from clients.tracing import Traced
 
 LARGEST_REPLY: Final = 16 * 1024 * 1024
 """Bytes: ten times the largest list that a vendor is known to give; more is a fault, not an answer."""
+
+MOST_CONNECTIONS: Final = 100
+"""To one vendor, of each sort: more would not make it answer faster."""
 
 KEEP_ALIVE_SECONDS: Final = 30.0
 """An idle connection is dropped before the usual 60 s of a vendor's load balancer."""
@@ -84,17 +88,20 @@ class Socket(httpx.AsyncBaseTransport):
 
     This is the one place where httpx's failures get our names.
 
+    A call that can't be repeated gets a connection of its own: on one that the
+    vendor has just closed, it would look as if it had been sent and not answered.
+
     Args:
         judge: What the vendor's envelope says of a whole reply.
-        connections: The most connections kept to this vendor at once.
+        tls: Whom to trust; shared, because to make one takes 20 ms.
     """
 
-    def __init__(self, judge: Judge, *, connections: int = 100) -> None:
+    def __init__(self, judge: Judge, *, tls: ssl.SSLContext) -> None:
         self._judge = judge
-        self._pool = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEP_ALIVE_SECONDS),
-            trust_env=False,
-        )
+        kept = httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS)
+        fresh = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=0)
+        self._kept = httpx.AsyncHTTPTransport(verify=tls, limits=kept, trust_env=False)
+        self._fresh = httpx.AsyncHTTPTransport(verify=tls, limits=fresh, trust_env=False)
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -106,7 +113,8 @@ class Socket(httpx.AsyncBaseTransport):
     async def _attempt(self, request: httpx.Request, operation: Operation) -> httpx.Response:
         status: int | None = None
         try:
-            head = await self._pool.handle_async_request(request)
+            pool = self._kept if operation.repeatable else self._fresh
+            head = await pool.handle_async_request(request)
             status = head.status_code
             try:
                 content = await _whole(head, operation, seconds=request.extensions["timeout"]["read"])
@@ -130,7 +138,8 @@ class Socket(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._kept.aclose()
+        await self._fresh.aclose()
 
 
 def _spoke(error: httpx.TransportError) -> bool:
@@ -172,7 +181,7 @@ class Unconfigured(httpx.AsyncBaseTransport):
 
 
 def layered(
-    judge: Judge, *, upstream: str, timeouts: Timeouts, tracer_provider: TracerProvider
+    judge: Judge, *, upstream: str, timeouts: Timeouts, tracer_provider: TracerProvider, tls: ssl.SSLContext
 ) -> httpx.AsyncBaseTransport:
     """The layers that every vendor has, in their order."""
-    return Timed(Traced(Socket(judge), upstream=upstream, tracer_provider=tracer_provider), timeouts)
+    return Timed(Traced(Socket(judge, tls=tls), upstream=upstream, tracer_provider=tracer_provider), timeouts)

@@ -92,9 +92,10 @@ class Upstreams:
         self._sandbox_url = sandbox_url
         self._now = now
         self._accounts: OrderedDict[tuple[str, Mode], VendorAccounts] = OrderedDict()
+        tls = httpx.create_ssl_context(trust_env=False)
         self._transports = {
             (vendor.NAME, mode): layered(
-                vendor.judge, upstream=vendor.NAME, timeouts=_timeouts(settings), tracer_provider=provider
+                vendor.judge, upstream=vendor.NAME, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls
             )
             for vendor in (domains, billing)
             for mode in ("live", "test")

@@ -4,10 +4,21 @@ from typing import Final
 
 from litestar import Router
 
-from routes import docs, domains, features, health, price_points
+from routes import checkout, customers, docs, domains, features, health, payments, price_points, subscriptions
 
 ROUTERS: Final = (
-    Router("/v1", route_handlers=[domains.router, price_points.router, features.router]),
+    Router(
+        "/v1",
+        route_handlers=[
+            domains.router,
+            price_points.router,
+            features.router,
+            subscriptions.router,
+            payments.router,
+            customers.router,
+            checkout.router,
+        ],
+    ),
     health.router,
     docs.router,
 )

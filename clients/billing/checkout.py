@@ -124,7 +124,7 @@ class CheckoutClient:
 
         Raises:
             Refused: The vendor said no; which of its codes come here is not documented.
-            Garbled: The vendor said yes, but neither an action nor how the payment went.
+            Garbled: The vendor said yes, but not in the documented form: money may have moved.
 
         Source: FunnelFox seed, "Available endpoints"; fields and limit: vendor's reference and SDK.
         """
@@ -138,7 +138,7 @@ class CheckoutClient:
             subdivision=subdivision,
             tax_calculation_id=tax_calculation_id,
         )
-        return await answered(self._upstream, CREATE_PAYMENT, body, wire.PaymentAnswer)
+        return await answered(self._upstream, CREATE_PAYMENT, body, wire.PaymentResult)
 
     async def resume_payment(self, order_id: str, *, resume_token: str) -> wire.PaymentResult:
         """Complete a payment after the customer's further action.
@@ -148,12 +148,12 @@ class CheckoutClient:
             resume_token: What the payment form made of the action.
 
         Raises:
-            Garbled: The vendor said yes, but neither an action nor how the payment went.
+            Garbled: The vendor said yes, but not in the documented form: money may have moved.
 
         Source: FunnelFox seed, "Available endpoints"; fields: vendor's reference.
         """
         body = given(resume_token=resume_token, order_id=order_id)
-        return await answered(self._upstream, RESUME_PAYMENT, body, wire.PaymentAnswer)
+        return await answered(self._upstream, RESUME_PAYMENT, body, wire.PaymentResult)
 
     async def one_click(
         self, external_id: str, *, pp_ident: str, client_metadata: Mapping[str, Any] | None = None
@@ -167,9 +167,9 @@ class CheckoutClient:
 
         Raises:
             Refused: With `double_purchase` if the customer owns it already; other codes are not documented.
-            Garbled: The vendor said yes, but neither an action nor how the payment went.
+            Garbled: The vendor said yes, but not in the documented form: money may have moved.
 
         Source: FunnelFox seed, "Available endpoints"; fields: vendor's reference; the code: vendor's SDK.
         """
         body = given(external_id=external_id, pp_ident=pp_ident, client_metadata=client_metadata)
-        return await answered(self._upstream, ONE_CLICK, body, wire.PaymentAnswer)
+        return await answered(self._upstream, ONE_CLICK, body, wire.PaymentResult)

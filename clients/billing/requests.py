@@ -20,8 +20,8 @@ def with_vendor_fields(known: Body, vendor_fields: Mapping[str, Any] | None, *, 
     Args:
         known: What the client itself has written.
         vendor_fields: Forwarded as they are.
-        reserved: Names that the client alone may write: under these, and under
-            every name in `known`, `vendor_fields` is passed over.
+        reserved: Names that the client alone may write, those in `known`
+            included: under these, `vendor_fields` is passed over.
     """
     extra = {name: value for name, value in (vendor_fields or {}).items() if name not in reserved}
     return extra | known

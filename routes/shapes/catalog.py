@@ -14,6 +14,13 @@ class Currency(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None
     symbol: str | None
 
+    @classmethod
+    def public(cls, currency: wire.Currency | None) -> "Currency | None":
+        """The currency in our words; None stays None."""
+        if currency is None:
+            return None
+        return cls(code=currency.code, minor_units=currency.minor_units, title=currency.title, symbol=currency.symbol)
+
 
 class FeatureReference(msgspec.Struct, frozen=True, kw_only=True):
     """A feature that a price point grants."""
@@ -49,7 +56,7 @@ class PricePoint(msgspec.Struct, frozen=True, kw_only=True):
         """The price point in our words."""
         return cls(
             ident=point.ident,
-            currency=_currency(point.currency),
+            currency=Currency.public(point.currency),
             intro_type=point.intro_type,
             features=[FeatureReference(ident=feature.ident) for feature in point.features or []],
             lifetime_price=amount(point.lifetime_price),
@@ -74,9 +81,3 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     def public(cls, feature: wire.Feature) -> "Feature":
         """The feature in our words."""
         return cls(ident=feature.ident, feature_type=feature.feature_type)
-
-
-def _currency(currency: wire.Currency | None) -> Currency | None:
-    if currency is None:
-        return None
-    return Currency(code=currency.code, minor_units=currency.minor_units, title=currency.title, symbol=currency.symbol)

@@ -3,7 +3,7 @@
 import msgspec
 
 from clients.errors import UpstreamError
-from gateway.problems import Occurrence, ProblemBody, problem_of
+from gateway.problems import Occurrence, Problem, ProblemBody, problem_of
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +15,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     """Why, in the form that it would have had as an answer of its own."""
 
     @classmethod
-    def of(cls, part: str, error: UpstreamError, at: Occurrence) -> "Missing":
+    def of(cls, part: str, error: UpstreamError | Problem, at: Occurrence) -> "Missing":
         """`part` is missing because of `error`."""
-        return cls(part=part, problem=problem_of(error).body(at))
+        problem = problem_of(error) if isinstance(error, UpstreamError) else error
+        return cls(part=part, problem=problem.body(at))

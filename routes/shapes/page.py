@@ -17,7 +17,7 @@ DEFAULT_LIMIT: Final = 100
 MOST_ROWS: Final = 500
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_ROWS, description="The most rows on a page.")]
-Cursor = Annotated[str | None, QueryParameter(description="`meta.next_cursor` of the page before.", max_length=2000)]
+Cursor = Annotated[str | None, QueryParameter(description="`meta.next_cursor` of the page before.", max_length=8000)]
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,13 @@
 """Vendor times as RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+from gateway.problems import Fault, ValidationFailed
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(3000, 1, 1, tzinfo=UTC)
+"""What can be planned: no subscription is older, or lives longer."""
 
 
 def utc(text: str | None) -> datetime | None:
@@ -25,3 +32,23 @@ def from_unix(seconds: int | None) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def plannable(moment: datetime, pointer: str) -> datetime:
+    """A caller's time at which something is to happen, in UTC.
+
+    Args:
+        moment: With a zone.
+        pointer: Where it stands in the body.
+
+    Raises:
+        ValidationFailed: No calendar of the vendor's can hold it.
+    """
+    try:
+        planned = moment.astimezone(UTC)
+    except OverflowError:
+        planned = None
+    if planned is None or not EARLIEST <= planned < LATEST:
+        detail = f"Expected a time between {EARLIEST.year} and {LATEST.year}."
+        raise ValidationFailed(detail, faults=[Fault(pointer, detail)])
+    return planned

@@ -1,5 +1,6 @@
 """The billing clients, aimed at a vendor of the test's choice."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -36,7 +37,9 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
 async def billing(url: str, *, org_id: str, secret_key: str | None) -> AsyncIterator[Billing]:
     """Clients of one organization at the vendor that answers at `url`."""
     timeouts = Timeouts(answer=dict.fromkeys(("read", "probe", "write", "money"), _SECONDS))
-    transport = layered(judge, upstream=NAME, timeouts=timeouts, tracer_provider=TracerProvider())
+    transport = layered(
+        judge, upstream=NAME, timeouts=timeouts, tracer_provider=TracerProvider(), tls=ssl.create_default_context()
+    )
     key = Secret(secret_key) if secret_key is not None else None
     upstream = Upstream(f"{url}/{org_id}/v1", SecretKeyed(transport, key))
     try:

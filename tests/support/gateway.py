@@ -109,6 +109,12 @@ class Tenant:
         """From now on this tenant's calls of `operation` fail; see `faults.Fault`."""
         self._sandbox.faults.add(Fault(operation=operation, kind=kind, account=self.name, **details))  # type: ignore[arg-type]  # checked by Fault's users through its own decoder
 
+    def fails_after(self, calls: int, operation: str, kind: str, **details: object) -> None:
+        """The same, but so many calls work before."""
+        for _ in range(calls):
+            self.fails(operation, "close_keepalive", times=1)
+        self.fails(operation, kind, **details)
+
     def calls(self, operation: str) -> int:
         """How many calls of `operation` arrived from this tenant."""
         return sum(seen.operation == operation and seen.account == self.name for seen in self._sandbox.requests)

@@ -22,19 +22,11 @@ class PaymentResult(msgspec.Struct, frozen=True, kw_only=True):
     action_required_token: str | None = None
     """Empty when none; otherwise the customer has to act first, whatever `checkout_status` says."""
     checkout_status: str | None = None
-    """`processing`, `succeeded`, `failed` or `cancelled`."""
+    """`processing`, `succeeded`, `failed` or `cancelled`; anything else, and nothing, leaves open how it went."""
     failed_message_for_user: str | None = None
     """What it holds when nothing failed is not documented by the vendor."""
     order_id: str | None = None
     """May be another than the one paid for; the newest is the one to resume."""
-
-
-class PaymentAnswer(PaymentResult, frozen=True, kw_only=True):
-    """A payment result that is the whole answer, and so has to say how the payment went."""
-
-    def __post_init__(self) -> None:
-        if not self.action_required_token and not self.checkout_status:
-            raise ValueError("neither an action nor a status")
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):

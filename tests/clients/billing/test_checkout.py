@@ -33,7 +33,7 @@ async def test_a_checkout_sells(shop: Billing) -> None:
     result = await shop.checkout.create_payment(session.order_id, payment_method_token="pmt_ok-zoe")
 
     bought = await owned(shop, "zoe")
-    assert result == wire.PaymentAnswer(
+    assert result == wire.PaymentResult(
         action_required_token="", checkout_status="succeeded", failed_message_for_user="", order_id=session.order_id
     )
     assert bought.price_point is not None

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from clients.billing import wire
-from clients.billing.operations import OPERATIONS, REFUND
+from clients.billing.operations import MIGRATE, OPERATIONS, REFUND
 from clients.errors import Garbled, Operation
 from tests.support.billing import Billing
 from tests.support.billing_calls import BARE, ORDER_ID, SUBS_ID, failure
@@ -35,18 +35,18 @@ async def test_without_the_envelope_nothing_is_sure(
     [
         (
             '{"action_required_token": "", "checkout_status": "succeeded", "order_id": "o2"}',
-            wire.PaymentAnswer(action_required_token="", checkout_status="succeeded", order_id="o2"),
+            wire.PaymentResult(action_required_token="", checkout_status="succeeded", order_id="o2"),
         ),
         (
             '{"action_required_token": "3ds", "checkout_status": "failed", "failed_message_for_user": ""}',
-            wire.PaymentAnswer(action_required_token="3ds", checkout_status="failed", failed_message_for_user=""),
+            wire.PaymentResult(action_required_token="3ds", checkout_status="failed", failed_message_for_user=""),
         ),
         (
             '{"action_required_token": null, "checkout_status": "failed", "failed_message_for_user": "No funds."}',
-            wire.PaymentAnswer(checkout_status="failed", failed_message_for_user="No funds."),
+            wire.PaymentResult(checkout_status="failed", failed_message_for_user="No funds."),
         ),
-        ('{"checkout_status": "pondering", "order_id": null}', wire.PaymentAnswer(checkout_status="pondering")),
-        ('{"action_required_token": "3ds"}', wire.PaymentAnswer(action_required_token="3ds")),
+        ('{"checkout_status": "pondering", "order_id": null}', wire.PaymentResult(checkout_status="pondering")),
+        ('{"action_required_token": "3ds"}', wire.PaymentResult(action_required_token="3ds")),
     ],
     ids=["succeeded", "action-first", "null-token", "unknown-status", "token-alone"],
 )
@@ -60,15 +60,36 @@ async def test_a_payment_result_is_passed_on_as_it_is(
     assert await BARE[operation](client) == expected
 
 
-@pytest.mark.parametrize("data", ["{}", '{"action_required_token": ""}', '{"checkout_status": 1}', "[]", "null"])
+@pytest.mark.parametrize("data", ['{"checkout_status": 1}', "[]", "null"])
 @pytest.mark.parametrize("operation", [item for item in MONEY if item != REFUND], ids=_name)
-async def test_a_yes_that_says_nothing_is_no_yes_to_money(
+async def test_a_yes_in_another_form_is_no_yes_to_money(
     operation: Operation, data: str, vendor: ScriptedVendor, client: Billing
 ) -> None:
-    """Where money may have moved, a success that does not say what happened is no answer."""
-    vendor.succeeds(data)
+    """Where money may have moved, a success that can't be read is no answer."""
+    vendor.succeeds(data if operation != MIGRATE else data.replace('"checkout_status"', '"subs_id"'))
 
     assert isinstance(await failure(client, operation), Garbled)
+
+
+@pytest.mark.parametrize("data", ["{}", '{"action_required_token": ""}'])
+@pytest.mark.parametrize("operation", [item for item in MONEY if "checkout" in item.name], ids=_name)
+async def test_a_payment_that_says_nothing_is_open(
+    operation: Operation, data: str, vendor: ScriptedVendor, client: Billing
+) -> None:
+    """The vendor has taken it and does not say how it went: neither a success nor a failure."""
+    vendor.succeeds(data)
+
+    result = await BARE[operation](client)
+
+    assert isinstance(result, wire.PaymentResult)
+    assert (result.action_required_token or None, result.checkout_status) == (None, None)
+
+
+async def test_a_migration_that_says_nothing_is_not_believed(vendor: ScriptedVendor, client: Billing) -> None:
+    """Money may have moved, and not one member tells."""
+    vendor.succeeds("{}")
+
+    assert isinstance(await failure(client, MIGRATE), Garbled)
 
 
 @pytest.mark.parametrize("data", ["{}", '{"refund_id": "r1"}'])

@@ -1,6 +1,7 @@
 """The 72-hour bearer, kept fresh: once, in time, and for everyone who waits."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -47,6 +48,7 @@ class Account:
             upstream=domains.NAME,
             timeouts=Timeouts(answer={"read": 5, "probe": 5, "write": 5, "money": 5}),
             tracer_provider=TracerProvider(),
+            tls=ssl.create_default_context(),
         )
         bearers = Bearers(Secret(secrets.access_token), Secret(refresh_token) if refresh_token else None)
         held = Credentials(bearers, auth=Upstream(f"{server.url}/v1/auth", self.transport), now=self.now)

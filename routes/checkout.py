@@ -1,0 +1,124 @@
+"""Checkout: from the choice of a price point to the payment."""
+
+from litestar import Response, Router, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from clients.billing import wire
+from gateway.auth import needs
+from gateway.idempotency import IdempotencyKey, once
+from gateway.problems import Fault, ValidationFailed
+from gateway.upstreams import TenantContext
+from routes.shapes.checkout import (
+    ChangedSession,
+    IntegrationType,
+    NewPayment,
+    NewSession,
+    OneClick,
+    Resumption,
+    Session,
+    SessionChange,
+)
+from routes.shapes.identifiers import uuid_in_path
+from routes.shapes.payments import PaymentResult
+
+
+@post("/sessions", opt=needs("checkout:write"), operation_id="createCheckoutSession", status_code=201)
+async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[TenantContext]) -> Response[Session]:
+    """Open an order for a price point, and get the token for its payment form.
+
+    If the answer is lost, open another: an order that nobody pays is harmless.
+    """
+    if data.integration_type is IntegrationType.FAKE and tenant.principal.mode != "test":
+        fault = Fault("/integration_type", "fakeintegration is for tokens of mode test only.")
+        raise ValidationFailed("This session would take no money.", faults=[fault])
+    session = await tenant.checkout.create_client_session(
+        pp_ident=data.price_point,
+        external_id=data.external_id,
+        integration_type=data.integration_type,
+        region=data.region,
+        email_address=data.email_address,
+        country_code=data.country_code,
+        client_metadata=data.client_metadata or {},
+    )
+    location = f"{tenant.at.public_url}/v1/checkout/sessions/{session.order_id}"
+    return Response(Session.public(session), headers={"Location": location})
+
+
+@patch("/sessions/{order_id:str}", opt=needs("checkout:write"), operation_id="updateCheckoutSession", status_code=200)
+async def update_session(
+    order_id: FromPath[str], data: JSONBody[SessionChange], tenant: NamedDependency[TenantContext]
+) -> ChangedSession:
+    """Bind a session to another price point."""
+    order = uuid_in_path(order_id, "order_id")
+    await tenant.checkout.update_client_session(
+        client_token=data.client_token,
+        order_id=order,
+        pp_ident=data.price_point,
+        client_metadata=data.client_metadata,
+    )
+    return ChangedSession(order_id=order, price_point=data.price_point)
+
+
+@post("/payments", opt=needs("checkout:write"), operation_id="createPayment", status_code=200)
+async def create_payment(
+    data: JSONBody[NewPayment], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> Response[PaymentResult]:
+    """Charge a tokenized payment method for a session's order; the vendor takes two charges a day for one token."""
+    order = str(data.order_id)
+
+    async def act() -> wire.PaymentResult:
+        return await tenant.checkout.create_payment(
+            order,
+            payment_method_token=data.payment_method_token,
+            client_metadata=data.client_metadata,
+            email_address=data.email_address,
+            country_code=data.country_code,
+            postal_code=data.postal_code,
+            subdivision=data.subdivision,
+            tax_calculation_id=data.tax_calculation_id,
+        )
+
+    return _answer(await once(idempotency_key, act), order_id=order)
+
+
+@post("/payments/{order_id:str}/resume", opt=needs("checkout:write"), operation_id="resumePayment", status_code=200)
+async def resume_payment(
+    order_id: FromPath[str],
+    data: JSONBody[Resumption],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[PaymentResult]:
+    """Complete a payment after the customer's action; the order is the newest that the payment answered."""
+    order = uuid_in_path(order_id, "order_id")
+
+    async def act() -> wire.PaymentResult:
+        return await tenant.checkout.resume_payment(order, resume_token=data.resume_token)
+
+    return _answer(await once(idempotency_key, act), order_id=order)
+
+
+@post("/one-click", opt=needs("checkout:write", "payments:charge"), operation_id="payWithOneClick", status_code=200)
+async def one_click(
+    data: JSONBody[OneClick], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> Response[PaymentResult]:
+    """Charge a customer's saved payment method for a price point."""
+
+    async def act() -> wire.PaymentResult:
+        return await tenant.checkout.one_click(
+            data.external_id, pp_ident=data.price_point, client_metadata=data.client_metadata
+        )
+
+    return _answer(await once(idempotency_key, act), order_id=None)
+
+
+def _answer(paid: wire.PaymentResult, *, order_id: str | None) -> Response[PaymentResult]:
+    result = PaymentResult.public(paid, order_id=order_id)
+    return Response(result, status_code=result.http_status)
+
+
+router = Router(
+    "/checkout",
+    route_handlers=[create_session, update_session, create_payment, resume_payment, one_click],
+    tags=["Checkout"],
+)

@@ -1,0 +1,157 @@
+"""Payments: giving one back, and what was paid."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final
+from uuid import UUID
+
+from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from clients.billing import wire
+from clients.billing.operations import TRANSACTION_REPORT
+from clients.errors import Garbled, UpstreamError
+from gateway.auth import needs
+from gateway.idempotency import IdempotencyKey, once
+from gateway.problems import Fault, NotFound, ValidationFailed
+from gateway.upstreams import TenantContext
+from routes.shapes.identifiers import external_id_in_path
+from routes.shapes.missing import Missing
+from routes.shapes.money import amount, parsed
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from routes.shapes.payments import Payment, Refund, RefundedPayment
+from routes.shapes.transactions import Position, Stuck, Transaction, transaction_page
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""From when on transactions are listed if nothing is said: before any there can be."""
+
+Id = Annotated[UUID | None, QueryParameter(description="Only this one's.")]
+
+
+@post("/refunds", opt=needs("payments:refund"), operation_id="createRefund", status_code=200, tags=["Payments"])
+async def create_refund(
+    data: JSONBody[Refund], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> RefundedPayment:
+    """Give a payment back, in part or in full, and show it as it is then.
+
+    The amount may not exceed what is left of the payment.
+    """
+    order_id = str(data.order_id)
+
+    async def act() -> None:
+        paid = await _payment(tenant, data.external_id, order_id)
+        await tenant.payments.refund(
+            data.external_id,
+            order_id,
+            amount=_refundable(data, paid),
+            soft_refund=data.soft_refund,
+            reason=data.reason,
+            comment=data.comment,
+        )
+
+    await once(idempotency_key, act)
+    try:
+        now = await _payment(tenant, data.external_id, order_id)
+    except UpstreamError as error:
+        return RefundedPayment(order_id=order_id, missing=[Missing.of("payment", error, tenant.at)])
+    if now is None:
+        gone = NotFound("The vendor does not show the payment.")
+        return RefundedPayment(order_id=order_id, missing=[Missing.of("payment", gone, tenant.at)])
+    return RefundedPayment.read_back(now)
+
+
+@get(
+    "/customers/{external_id:str}/payments",
+    opt=needs("payments:read"),
+    operation_id="listPayments",
+    status_code=200,
+    tags=["Customers"],
+)
+async def list_payments(
+    external_id: FromPath[str],
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Payment]:
+    """List a customer's successful payments, the oldest first."""
+    found = await tenant.payments.payments_history(external_id_in_path(external_id))
+    return page([Payment.public(row) for row in found], key=_by_time, limit=limit, cursor=cursor)
+
+
+@get("/transactions", opt=needs("payments:read"), operation_id="listTransactions", status_code=200, tags=["Payments"])
+async def list_transactions(
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    since: Annotated[
+        str | None,
+        QueryParameter(
+            description="Only those from then on; RFC 3339, with a zone.", schema_extra={"format": "date-time"}
+        ),
+    ] = None,
+    order_id: Id = None,
+    subscription_id: Id = None,
+    oneoff_id: Id = None,
+) -> Page[Transaction]:
+    """List every attempt to move money, successful or not, the oldest first.
+
+    Following `next_cursor` gives each one once, however many share a moment;
+    `since` counts for the first page only.
+    """
+    position = Position.of(cursor) if cursor is not None else Position(_moment(since) if since else BEGINNING)
+    found = await tenant.payments.transaction_report(
+        position.asks_from,
+        subs_id=str(subscription_id) if subscription_id else None,
+        order_id=str(order_id) if order_id else None,
+        oneoff_id=str(oneoff_id) if oneoff_id else None,
+        limit=position.rows_to_ask(limit),
+    )
+    try:
+        return transaction_page([Transaction.public(row) for row in found], position, limit=limit)
+    except Stuck as stuck:
+        raise Garbled("More transactions share one moment than a page holds.", operation=TRANSACTION_REPORT) from stuck
+
+
+async def _payment(tenant: TenantContext, external_id: str, order_id: str) -> wire.Payment | None:
+    found = await tenant.payments.payments_history(external_id)
+    return next((row for row in found if row.order_id == order_id), None)
+
+
+def _refundable(refund: Refund, paid: wire.Payment | None) -> Decimal | None:
+    """The amount to give back; None for all of it.
+
+    Raises:
+        ValidationFailed: It is no amount of the payment's currency, or more than is left.
+    """
+    if refund.amount is None:
+        return None
+    try:
+        asked = parsed(refund.amount, paid.currency.code if paid is not None and paid.currency is not None else None)
+    except ValueError as error:
+        raise ValidationFailed(str(error), faults=[Fault("/amount", str(error))]) from error
+    if paid is not None and paid.amount is not None:
+        left = paid.amount - (paid.refunded or 0)
+        if asked > left:
+            detail = f"Only {amount(left)} is left of the payment."
+            raise ValidationFailed(detail, faults=[Fault("/amount", detail)])
+    return asked
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    fault = Fault("/since", "Expected an RFC 3339 time with a zone.", "query")
+    raise ValidationFailed("The query is not what is needed.", faults=[fault])
+
+
+def _by_time(row: Payment) -> str:
+    """The order of a list, as text: the time in a form that sorts, then what tells rows of one moment apart."""
+    return f"{row.created_at.isoformat() if row.created_at else ''} {row.order_id}"
+
+
+router = Router("/", route_handlers=[create_refund, list_payments, list_transactions])

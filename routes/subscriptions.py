@@ -1,0 +1,251 @@
+"""Subscriptions: find them, and the seven ways to change one."""
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from clients.billing import wire
+from clients.errors import UpstreamError
+from gateway.auth import needs
+from gateway.idempotency import IdempotencyKey, once
+from gateway.problems import NotFound
+from gateway.upstreams import TenantContext
+from routes.shapes.identifiers import uuid_in_path
+from routes.shapes.missing import Missing
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from routes.shapes.subscriptions import (
+    Change,
+    ChangedSubscription,
+    Deferral,
+    Discount,
+    Migration,
+    MigrationResult,
+    Pause,
+    Subscription,
+    SubscriptionSearch,
+)
+from routes.shapes.times import plannable
+
+
+@get("/", opt=needs("subscriptions:read"), operation_id="listSubscriptions", status_code=200)
+async def list_subscriptions(
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    external_id: Annotated[
+        str | None, QueryParameter(min_length=1, max_length=256, description="Only this customer's.")
+    ] = None,
+    status: Annotated[list[str] | None, QueryParameter(description="Only those in any of these; repeatable.")] = None,
+    intro_type: Annotated[str | None, QueryParameter(description="Only those with this intro.")] = None,
+) -> Page[Subscription]:
+    """List subscriptions, sorted by id.
+
+    How the vendor turns pages is not documented: these are the ones that it
+    gives in one answer.
+    """
+    found = await tenant.subscriptions.search(external_id=external_id, status_eq=status, intro_type=intro_type)
+    return _page(found, limit=limit, cursor=cursor)
+
+
+@post("/search", opt=needs("subscriptions:read"), operation_id="searchSubscriptions", status_code=200)
+async def search_subscriptions(
+    data: JSONBody[SubscriptionSearch],
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Subscription]:
+    """Find subscriptions, also by filters that only the vendor knows."""
+    found = await tenant.subscriptions.search(
+        external_id=data.external_id,
+        intro_type=data.intro_type,
+        subs_id=str(data.subscription_id) if data.subscription_id else None,
+        status_eq=data.status,
+        vendor_fields=data.vendor_fields,
+    )
+    return _page(found, limit=limit, cursor=cursor)
+
+
+@get("/{subscription_id:str}", opt=needs("subscriptions:read"), operation_id="getSubscription", status_code=200)
+async def get_subscription(subscription_id: FromPath[str], tenant: NamedDependency[TenantContext]) -> Subscription:
+    """Show one subscription."""
+    found = await _one(tenant, uuid_in_path(subscription_id, "subscription_id"))
+    if found is None:
+        raise NotFound("There is no such subscription.")
+    return Subscription.public(found)
+
+
+@post(
+    "/{subscription_id:str}/enable-autorenew",
+    opt=needs("subscriptions:write"),
+    operation_id="enableAutorenew",
+    status_code=200,
+)
+async def enable_autorenew(
+    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+) -> ChangedSubscription:
+    """Take a cancellation back while the subscription is still active."""
+    ident = uuid_in_path(subscription_id, "subscription_id")
+    return await _changed(tenant, ident, tenant.subscriptions.enable_autorenew(ident, **_notes(data)))
+
+
+@post(
+    "/{subscription_id:str}/disable-autorenew",
+    opt=needs("subscriptions:write"),
+    operation_id="disableAutorenew",
+    status_code=200,
+)
+async def disable_autorenew(
+    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+) -> ChangedSubscription:
+    """Cancel; access stays to the end of the period."""
+    ident = uuid_in_path(subscription_id, "subscription_id")
+    return await _changed(tenant, ident, tenant.subscriptions.disable_autorenew(ident, **_notes(data)))
+
+
+@post(
+    "/{subscription_id:str}/pause", opt=needs("subscriptions:write"), operation_id="pauseSubscription", status_code=200
+)
+async def pause(
+    subscription_id: FromPath[str], data: JSONBody[Pause], tenant: NamedDependency[TenantContext]
+) -> ChangedSubscription:
+    """Stop billing and access, until a moment or until resumed."""
+    ident = uuid_in_path(subscription_id, "subscription_id")
+    until = plannable(data.pause_till, "/pause_till") if data.pause_till is not None else None
+    act = tenant.subscriptions.pause(ident, pause_till=until, **_notes(data))
+    return await _changed(tenant, ident, act)
+
+
+@post(
+    "/{subscription_id:str}/resume",
+    opt=needs("subscriptions:write"),
+    operation_id="resumeSubscription",
+    status_code=200,
+)
+async def resume(
+    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+) -> ChangedSubscription:
+    """End a pause now."""
+    ident = uuid_in_path(subscription_id, "subscription_id")
+    return await _changed(tenant, ident, tenant.subscriptions.resume(ident, **_notes(data)))
+
+
+@post(
+    "/{subscription_id:str}/defer", opt=needs("subscriptions:write"), operation_id="deferSubscription", status_code=200
+)
+async def defer(
+    subscription_id: FromPath[str], data: JSONBody[Deferral], tenant: NamedDependency[TenantContext]
+) -> ChangedSubscription:
+    """Put off the next charge; access goes on, free of charge, until then."""
+    ident = uuid_in_path(subscription_id, "subscription_id")
+    act = tenant.subscriptions.defer(ident, defer_till=plannable(data.defer_till, "/defer_till"), **_notes(data))
+    return await _changed(tenant, ident, act)
+
+
+@post(
+    "/{subscription_id:str}/discount",
+    opt=needs("subscriptions:write"),
+    operation_id="discountSubscription",
+    status_code=200,
+)
+async def discount(
+    subscription_id: FromPath[str],
+    data: JSONBody[Discount],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
+) -> ChangedSubscription:
+    """Take a percentage off future charges.
+
+    What a second discount does to the first is not documented by the vendor.
+    """
+    ident = uuid_in_path(subscription_id, "subscription_id")
+
+    async def act() -> None:
+        await tenant.subscriptions.discount(
+            ident, percent=data.percent, count_of_iterations=data.count_of_iterations, **_notes(data)
+        )
+
+    return await _changed(tenant, ident, once(idempotency_key, act))
+
+
+@post(
+    "/{subscription_id:str}/migrate",
+    opt=needs("subscriptions:write", "payments:charge"),
+    operation_id="migrateSubscription",
+    status_code=200,
+)
+async def migrate(
+    subscription_id: FromPath[str],
+    data: JSONBody[Migration],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[MigrationResult]:
+    """Move to another price point, which may charge the customer's saved card.
+
+    With `dry_run` nothing is charged, and no key is needed.
+    """
+    ident = uuid_in_path(subscription_id, "subscription_id")
+
+    async def act() -> wire.Migration:
+        return await tenant.subscriptions.migrate(
+            ident,
+            pp_ident=data.price_point,
+            strategy=data.strategy,
+            strict_mode=data.strict_mode,
+            dry_run=data.dry_run,
+            **_notes(data),
+        )
+
+    result = MigrationResult.public(await (act() if data.dry_run else once(idempotency_key, act)))
+    payment = result.payment_result
+    return Response(result, status_code=200 if payment is None or data.dry_run else payment.http_status)
+
+
+def _notes(change: Change | None) -> dict[str, str | None]:
+    """What accompanies a change, by the names that every client method has."""
+    if change is None:
+        return {}
+    return {"external_id": change.external_id, "reason": change.reason, "comment": change.comment}
+
+
+async def _one(tenant: TenantContext, ident: str) -> wire.Subscription | None:
+    found = await tenant.subscriptions.search(subs_id=ident)
+    return next((row for row in found if row.subs_id == ident), None)
+
+
+async def _changed(tenant: TenantContext, ident: str, act: Awaitable[None]) -> ChangedSubscription:
+    """Make the change, and read the subscription back; a read that fails does not undo it."""
+    await act
+    try:
+        found = await _one(tenant, ident)
+    except UpstreamError as error:
+        return ChangedSubscription(id=ident, missing=[Missing.of("subscription", error, tenant.at)])
+    if found is None:
+        gone = NotFound("The vendor no longer shows the subscription.")
+        return ChangedSubscription(id=ident, missing=[Missing.of("subscription", gone, tenant.at)])
+    return ChangedSubscription.read_back(found)
+
+
+def _page(found: list[wire.Subscription], *, limit: int, cursor: str | None) -> Page[Subscription]:
+    rows = [Subscription.public(row) for row in found]
+    return page(rows, key=lambda row: row.id, limit=limit, cursor=cursor)
+
+
+router = Router(
+    "/subscriptions",
+    route_handlers=[
+        list_subscriptions,
+        search_subscriptions,
+        get_subscription,
+        enable_autorenew,
+        disable_autorenew,
+        pause,
+        resume,
+        defer,
+        discount,
+        migrate,
+    ],
+    tags=["Subscriptions"],
+)
