@@ -4,22 +4,22 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from threading import RLock
 
-from clients.sandbox.catalog import Catalog
-from clients.sandbox.checkout import Checkout
+from clients.sandbox.billing.catalog import Catalog
+from clients.sandbox.billing.checkout import Checkout
+from clients.sandbox.billing.customers import Customers
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.ledger import Ledger
+from clients.sandbox.billing.migration import Migration
+from clients.sandbox.billing.orders import Orders
+from clients.sandbox.billing.purchases import Purchases
+from clients.sandbox.billing.refunds import Refunds
+from clients.sandbox.billing.renewals import Renewals
+from clients.sandbox.billing.subscriptions import Subscriptions
+from clients.sandbox.billing.transitions import Transitions
 from clients.sandbox.clock import Clock
 from clients.sandbox.credentials import Credentials, credentials
-from clients.sandbox.customers import Customers
-from clients.sandbox.domains import Domains
-from clients.sandbox.identities import Identities
-from clients.sandbox.ledger import Ledger
-from clients.sandbox.migration import Migration
-from clients.sandbox.orders import Orders
-from clients.sandbox.purchases import Purchases
-from clients.sandbox.refunds import Refunds
-from clients.sandbox.renewals import Renewals
+from clients.sandbox.domains.register import Domains
 from clients.sandbox.story import tell
-from clients.sandbox.subscriptions import Subscriptions
-from clients.sandbox.transitions import Transitions
 
 __all__ = ["Account", "Accounts", "Credentials", "credentials"]
 

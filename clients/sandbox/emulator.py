@@ -7,11 +7,11 @@ from threading import RLock
 
 from clients.sandbox.accounts import Account, Accounts
 from clients.sandbox.arrivals import Received, Request, recorded
+from clients.sandbox.billing.funnelfox import FunnelFox
 from clients.sandbox.choices import Choices
 from clients.sandbox.clock import Clock
+from clients.sandbox.domains.funnelflux import FunnelFlux
 from clients.sandbox.faults import Fault, Faults
-from clients.sandbox.funnelflux import FunnelFlux
-from clients.sandbox.funnelfox import FunnelFox
 from clients.sandbox.replies import Reply
 from clients.sandbox.vendor import Operation, Vendor
 

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from clients.sandbox.catalog import Feature
-from clients.sandbox.checkout import NewPayment
-from clients.sandbox.domains import NO_CNAME
-from clients.sandbox.price_points import Terms
-from clients.sandbox.refunds import NewRefund
-from clients.sandbox.sessions import NewSession
-from clients.sandbox.transitions import PauseAsk, SubscriptionAsk
+from clients.sandbox.billing.catalog import Feature
+from clients.sandbox.billing.checkout import NewPayment
+from clients.sandbox.billing.price_points import Terms
+from clients.sandbox.billing.refunds import NewRefund
+from clients.sandbox.billing.sessions import NewSession
+from clients.sandbox.billing.transitions import PauseAsk, SubscriptionAsk
+from clients.sandbox.domains.register import NO_CNAME
 
 if TYPE_CHECKING:
     from clients.sandbox.accounts import Account

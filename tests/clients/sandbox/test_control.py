@@ -6,10 +6,10 @@ from typing import Any, get_args
 import pytest
 
 from clients.sandbox.arrivals import Request
+from clients.sandbox.billing.payment_methods import RESUME_TOKENS, TOKENS
 from clients.sandbox.control import Control
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.faults import MAX_FAULTS, Kind
-from clients.sandbox.payment_methods import RESUME_TOKENS, TOKENS
 from tests.clients.sandbox.shop import Shop
 
 DOCS = Path(__file__).parents[3] / "docs" / "sandbox.md"

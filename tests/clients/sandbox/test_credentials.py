@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
+from clients.sandbox.billing.endpoints import ENDPOINTS
 from clients.sandbox.choices import Choices
 from clients.sandbox.credentials import credentials
-from clients.sandbox.endpoints import ENDPOINTS
 from clients.sandbox.server import SandboxServer
 from tests.clients.sandbox.shop import Shop
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.sandbox.endpoints import ENDPOINTS
-from clients.sandbox.orders import MAX_ORDERS
+from clients.sandbox.billing.endpoints import ENDPOINTS
+from clients.sandbox.billing.orders import MAX_ORDERS
+from clients.sandbox.billing.sessions import NewSession
 from clients.sandbox.refusals import BillingRefused
-from clients.sandbox.sessions import NewSession
 from tests.clients.sandbox.shop import Shop
 
 BODIES = {

@@ -7,17 +7,17 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.catalog import Catalog
-from clients.sandbox.checkout import PaymentResult
-from clients.sandbox.currencies import rounded_to
-from clients.sandbox.identities import Identities
-from clients.sandbox.ledger import Ledger, Source
-from clients.sandbox.payment_methods import Outcome, behaviour
-from clients.sandbox.periods import after
-from clients.sandbox.price_points import Ident, PricePoint
+from clients.sandbox.billing.catalog import Catalog
+from clients.sandbox.billing.checkout import PaymentResult
+from clients.sandbox.billing.currencies import rounded_to
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.ledger import Ledger, Source
+from clients.sandbox.billing.payment_methods import Outcome, behaviour
+from clients.sandbox.billing.periods import after
+from clients.sandbox.billing.price_points import Ident, PricePoint
+from clients.sandbox.billing.subscriptions import OneOff, Stage, Subscription, Subscriptions
+from clients.sandbox.billing.transitions import SubscriptionAsk
 from clients.sandbox.refusals import BillingRefused
-from clients.sandbox.subscriptions import OneOff, Stage, Subscription, Subscriptions
-from clients.sandbox.transitions import SubscriptionAsk
 
 Strategy = Literal["price_prorate", "delayed_start"]
 

@@ -11,12 +11,12 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.currencies import rounded_to
-from clients.sandbox.customers import ExternalId
-from clients.sandbox.ledger import Transaction
-from clients.sandbox.payment_methods import last4
-from clients.sandbox.periods import as_utc
-from clients.sandbox.subscriptions import OneOff, Subscription
+from clients.sandbox.billing.currencies import rounded_to
+from clients.sandbox.billing.customers import ExternalId
+from clients.sandbox.billing.ledger import Transaction
+from clients.sandbox.billing.payment_methods import last4
+from clients.sandbox.billing.periods import as_utc
+from clients.sandbox.billing.subscriptions import OneOff, Subscription
 
 
 class CustomerAsk(msgspec.Struct, frozen=True, kw_only=True):

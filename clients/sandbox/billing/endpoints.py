@@ -7,13 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from clients.sandbox.accounts import Account
-from clients.sandbox.catalog import Feature, PricePointChange, PricePointFilter
-from clients.sandbox.checkout import NewPayment, OneClick, Resumption
-from clients.sandbox.customers import UserSearch
-from clients.sandbox.migration import MigrationAsk
-from clients.sandbox.price_points import Terms
-from clients.sandbox.refunds import NewRefund
-from clients.sandbox.reports import (
+from clients.sandbox.billing.catalog import Feature, PricePointChange, PricePointFilter
+from clients.sandbox.billing.checkout import NewPayment, OneClick, Resumption
+from clients.sandbox.billing.customers import UserSearch
+from clients.sandbox.billing.migration import MigrationAsk
+from clients.sandbox.billing.price_points import Terms
+from clients.sandbox.billing.refunds import NewRefund
+from clients.sandbox.billing.reports import (
     CustomerAsk,
     ReportAsk,
     oneoff_row,
@@ -22,9 +22,9 @@ from clients.sandbox.reports import (
     subscription_row,
     transaction_row,
 )
-from clients.sandbox.sessions import NewSession, SessionChange, session_row
-from clients.sandbox.subscriptions import SubscriptionSearch
-from clients.sandbox.transitions import Deferral, DiscountAsk, PauseAsk, SubscriptionAsk
+from clients.sandbox.billing.sessions import NewSession, SessionChange, session_row
+from clients.sandbox.billing.subscriptions import SubscriptionSearch
+from clients.sandbox.billing.transitions import Deferral, DiscountAsk, PauseAsk, SubscriptionAsk
 
 Effect = Callable[[Account, Any, datetime], object]
 """What an operation does: to the account, by the decoded body, at a moment. None is answered as `{}`."""

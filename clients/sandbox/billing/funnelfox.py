@@ -6,13 +6,13 @@ import msgspec
 
 from clients.sandbox.accounts import Accounts
 from clients.sandbox.arrivals import Request
+from clients.sandbox.billing.endpoints import ENDPOINTS, Endpoint, File, Upload
+from clients.sandbox.billing.uploads import uploaded
 from clients.sandbox.choices import Choices
 from clients.sandbox.clock import Clock
 from clients.sandbox.credentials import credentials, org_tenant, same
-from clients.sandbox.endpoints import ENDPOINTS, Endpoint, File, Upload
 from clients.sandbox.refusals import BillingRefused, Coded, Invalid, Malformed, NotThere
 from clients.sandbox.replies import CSV, Header, Reply
-from clients.sandbox.uploads import uploaded
 from clients.sandbox.vendor import Operation
 
 # The largest JSON body is a merchant's metadata; a file may be as large as the server reads.

@@ -7,16 +7,16 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.catalog import Catalog
-from clients.sandbox.customers import Customers, Email, ExternalId
-from clients.sandbox.ledger import Ledger, Transaction
-from clients.sandbox.orders import Order, Orders, State, bounded
-from clients.sandbox.payment_methods import DECLINED, Outcome, behaviour, resumed
-from clients.sandbox.price_points import Ident
-from clients.sandbox.purchases import Purchases
+from clients.sandbox.billing.catalog import Catalog
+from clients.sandbox.billing.customers import Customers, Email, ExternalId
+from clients.sandbox.billing.ledger import Ledger, Transaction
+from clients.sandbox.billing.orders import Order, Orders, State, bounded
+from clients.sandbox.billing.payment_methods import DECLINED, Outcome, behaviour, resumed
+from clients.sandbox.billing.price_points import Ident
+from clients.sandbox.billing.purchases import Purchases
+from clients.sandbox.billing.sessions import NewSession, SessionChange
+from clients.sandbox.billing.subscriptions import Subscriptions
 from clients.sandbox.refusals import BillingRefused, Coded, NotThere
-from clients.sandbox.sessions import NewSession, SessionChange
-from clients.sandbox.subscriptions import Subscriptions
 
 # Documented by the vendor; that the day is any 24 hours, and that declines count too, is chosen here.
 _CHARGES_A_DAY = 2

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.identities import Identities
-from clients.sandbox.price_points import PricePoint
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.price_points import PricePoint
 from clients.sandbox.refusals import BillingRefused
 
 # More than any test looks at; a loop that charges without end is stopped.

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.currencies import minor
-from clients.sandbox.customers import Email, ExternalId
-from clients.sandbox.orders import Order
-from clients.sandbox.price_points import Ident
+from clients.sandbox.billing.currencies import minor
+from clients.sandbox.billing.customers import Email, ExternalId
+from clients.sandbox.billing.orders import Order
+from clients.sandbox.billing.price_points import Ident
 
 # The reference has a pattern too, which contradicts the vendor's own region names, so only the length.
 Region = Annotated[str, msgspec.Meta(max_length=64)]

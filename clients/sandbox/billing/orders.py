@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.identities import Identities
-from clients.sandbox.ledger import Source, Transaction
-from clients.sandbox.payment_methods import Behaviour
-from clients.sandbox.price_points import PricePoint
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.ledger import Source, Transaction
+from clients.sandbox.billing.payment_methods import Behaviour
+from clients.sandbox.billing.price_points import PricePoint
 from clients.sandbox.refusals import BillingRefused, Invalid, NotThere
 
 # Sessions need no key, so this is what stands between a loop and the memory.

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from clients.sandbox.currencies import Currency, exact, known_currency
-from clients.sandbox.periods import Unit
+from clients.sandbox.billing.currencies import Currency, exact, known_currency
+from clients.sandbox.billing.periods import Unit
 from clients.sandbox.refusals import Invalid
 
 Ident = Annotated[str, msgspec.Meta(pattern=r"^[-A-Za-z_0-9]{1,256}\Z")]

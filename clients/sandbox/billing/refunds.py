@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.currencies import exact
-from clients.sandbox.customers import ExternalId
-from clients.sandbox.ledger import Ledger, Transaction
+from clients.sandbox.billing.currencies import exact
+from clients.sandbox.billing.customers import ExternalId
+from clients.sandbox.billing.ledger import Ledger, Transaction
+from clients.sandbox.billing.subscriptions import Subscriptions
 from clients.sandbox.refusals import BillingRefused, Invalid, NotThere
-from clients.sandbox.subscriptions import Subscriptions
 
 Reason = Annotated[str, msgspec.Meta(max_length=256)]
 Comment = Annotated[str, msgspec.Meta(max_length=2048)]

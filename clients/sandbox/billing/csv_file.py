@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from clients.sandbox.price_points import Terms
+from clients.sandbox.billing.price_points import Terms
 from clients.sandbox.refusals import Invalid
 
 COLUMNS = Terms.__struct_fields__

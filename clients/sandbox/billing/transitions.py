@@ -6,13 +6,13 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.customers import ExternalId
-from clients.sandbox.periods import as_utc
-from clients.sandbox.price_points import Count
-from clients.sandbox.refunds import Comment, Reason
+from clients.sandbox.billing.customers import ExternalId
+from clients.sandbox.billing.periods import as_utc
+from clients.sandbox.billing.price_points import Count
+from clients.sandbox.billing.refunds import Comment, Reason
+from clients.sandbox.billing.renewals import end_pause
+from clients.sandbox.billing.subscriptions import Discount, Pause, Stage, Subscription, Subscriptions
 from clients.sandbox.refusals import BillingRefused, Invalid
-from clients.sandbox.renewals import end_pause
-from clients.sandbox.subscriptions import Discount, Pause, Stage, Subscription, Subscriptions
 
 
 class SubscriptionAsk(msgspec.Struct, frozen=True, kw_only=True):

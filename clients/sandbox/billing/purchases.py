@@ -3,11 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from clients.sandbox.customers import Customers
-from clients.sandbox.identities import Identities
-from clients.sandbox.ledger import Transaction
-from clients.sandbox.periods import after
-from clients.sandbox.subscriptions import OneOff, Stage, Subscription, Subscriptions
+from clients.sandbox.billing.customers import Customers
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.ledger import Transaction
+from clients.sandbox.billing.periods import after
+from clients.sandbox.billing.subscriptions import OneOff, Stage, Subscription, Subscriptions
 
 
 class Purchases:

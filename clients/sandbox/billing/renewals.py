@@ -6,11 +6,11 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
-from clients.sandbox.identities import Identities
-from clients.sandbox.ledger import Ledger, Source
-from clients.sandbox.payment_methods import Outcome, behaviour
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.billing.ledger import Ledger, Source
+from clients.sandbox.billing.payment_methods import Outcome, behaviour
+from clients.sandbox.billing.subscriptions import Stage, Subscription, Subscriptions
 from clients.sandbox.refusals import BillingRefused
-from clients.sandbox.subscriptions import Stage, Subscription, Subscriptions
 
 # How often one subscription may renew when the clock jumps: ten years of weeks.
 # A subscription by the minute is caught up with bit by bit.

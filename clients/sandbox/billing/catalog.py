@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from clients.sandbox.csv_file import parsed_rows, written
-from clients.sandbox.currencies import Currency
-from clients.sandbox.periods import Unit
-from clients.sandbox.price_points import Count, Descriptor, Ident, IntroType, PricePoint, Terms, sensible
+from clients.sandbox.billing.csv_file import parsed_rows, written
+from clients.sandbox.billing.currencies import Currency
+from clients.sandbox.billing.periods import Unit
+from clients.sandbox.billing.price_points import Count, Descriptor, Ident, IntroType, PricePoint, Terms, sensible
 from clients.sandbox.refusals import Coded, Invalid, NotThere
 
 # A catalogue kept by people; each is more than any real one.

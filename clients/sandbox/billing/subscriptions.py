@@ -9,10 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from clients.sandbox.currencies import rounded_to
-from clients.sandbox.customers import ExternalId
-from clients.sandbox.periods import after
-from clients.sandbox.price_points import IntroType, PricePoint
+from clients.sandbox.billing.currencies import rounded_to
+from clients.sandbox.billing.customers import ExternalId
+from clients.sandbox.billing.periods import after
+from clients.sandbox.billing.price_points import IntroType, PricePoint
 from clients.sandbox.refusals import BillingRefused, NotThere
 
 MAX_SUBSCRIPTIONS = 5000

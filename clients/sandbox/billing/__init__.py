@@ -1,0 +1,1 @@
+"""FunnelFox Billing, emulated: its 25 operations, and the shop behind them."""
