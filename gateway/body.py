@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final, TypeVar, cast
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from litestar import Request
@@ -15,6 +16,9 @@ T = TypeVar("T")
 
 MOST_FAULTS: Final = 100
 """Told at once: beyond that nobody reads, and a hostile body could ask for a million."""
+
+MOST_ITEMS: Final = 1000
+"""Of a list, looked at one by one; where only later ones are wrong, the first of those is told."""
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP: Final = re.compile(r"\[(?P<index>\d+|\.\.\.)\]|\.(?P<name>[^.\[\]]+)")
@@ -33,6 +37,18 @@ class StrictRequest(Request[Any, Any, Any]):
         if self.content_type[0] != "application/json":
             raise UnsupportedMediaType("This route reads application/json only.")
         return decoded(await self.body(), declared)
+
+
+async def csv_file(request: Request[Any, Any, Any]) -> bytes:
+    """The body where it is a CSV file, as it came.
+
+    Raises:
+        UnsupportedMediaType: It is called something else, or is not said to be in UTF-8.
+    """
+    media_type, parameters = request.content_type
+    if media_type != "text/csv" or parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("This route reads text/csv in UTF-8 only.")
+    return await request.body()
 
 
 def decoded(body: bytes, shape: type[T]) -> T:
@@ -66,7 +82,10 @@ def _summary(faults: list[Fault]) -> str:
 
 
 def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
-    """Everything wrong with `value`, walked member by member where `shape` is a struct."""
+    """Everything wrong with `value`, walked member by member where `shape` is a struct or a list."""
+    if isinstance(value, list) and (item := _item(shape)) is not None:
+        yield from _list_faults(value, shape, item, pointer)
+        return
     info = _struct(msgspec.inspect.type_info(shape)) if value is not None else None
     if not isinstance(info, msgspec.inspect.StructType):
         yield from _one(value, shape, pointer)
@@ -77,10 +96,10 @@ def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
     fields = {field.encode_name: field for field in info.fields}
     if info.forbid_unknown_fields:
         for name in sorted(value.keys() - fields.keys()):
-            yield Fault(f"{pointer}/{_escaped(name)}", "There is no such member.")
+            yield Fault(f"{pointer}/{escaped(name)}", "There is no such member.")
     hints = msgspec.structs.fields(info.cls)
     for hint in hints:
-        place = f"{pointer}/{_escaped(hint.encode_name)}"
+        place = f"{pointer}/{escaped(hint.encode_name)}"
         if hint.encode_name in value:
             yield from _faults(value[hint.encode_name], hint.type, place)
         elif hint.required:
@@ -93,6 +112,26 @@ def _struct(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
         structs = [part for part in info.types if isinstance(part, msgspec.inspect.StructType)]
         return structs[0] if len(structs) == 1 else info
     return info
+
+
+def _list_faults(value: list[Any], shape: Any, item: Any, pointer: str) -> Iterator[Fault]:
+    found = False
+    for index, member in enumerate(value[:MOST_ITEMS]):
+        for fault in _faults(member, item, f"{pointer}/{index}"):
+            found = True
+            yield fault
+    if not found:
+        yield from _one(value, shape, pointer)
+
+
+def _item(shape: Any) -> Any:
+    """What a list holds, also one that may be left out; None: it is no list."""
+    origin = get_origin(shape)
+    if origin is Annotated:
+        return _item(get_args(shape)[0])
+    if origin in {Union, UnionType}:
+        return next((item for part in get_args(shape) if (item := _item(part)) is not None), None)
+    return get_args(shape)[0] if origin is list else None
 
 
 def _one(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
@@ -108,10 +147,10 @@ def _fault(error: msgspec.ValidationError, pointer: str) -> Fault:
     if place := _PLACE.search(words):
         words = words[: place.start()]
         steps = _STEP.finditer(place["path"])
-        pointer += "".join(f"/{_escaped(cast('str', step['index'] or step['name']))}" for step in steps)
+        pointer += "".join(f"/{escaped(cast('str', step['index'] or step['name']))}" for step in steps)
     return Fault(pointer, f"{words[:1].upper()}{words[1:]}.")
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """One step of a JSON Pointer (RFC 6901, section 3)."""
     return name[:100].replace("~", "~0").replace("/", "~1")

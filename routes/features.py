@@ -1,11 +1,14 @@
 """Features: what a customer gets by buying."""
 
-from litestar import Router, get
+from litestar import Router, get, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
+from clients.errors import UpstreamError
 from gateway.auth import needs
+from gateway.problems import NotFound
 from gateway.upstreams import TenantContext
-from routes.shapes.catalog import Feature
+from routes.shapes.catalog import Feature, NewFeature, WrittenFeature
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 
 
@@ -18,4 +21,18 @@ async def list_features(
     return page(features, key=lambda feature: feature.ident, limit=limit, cursor=cursor)
 
 
-router = Router("/features", route_handlers=[list_features], tags=["Features"])
+@post("/", opt=needs("catalog:write"), operation_id="createFeature", status_code=201)
+async def create_feature(data: JSONBody[NewFeature], tenant: NamedDependency[TenantContext]) -> WrittenFeature:
+    """Add a feature that price points can grant."""
+    await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)
+    try:
+        features = await tenant.catalog.list_features()
+    except UpstreamError as error:
+        return WrittenFeature.unread(data.ident, error, tenant.at)
+    for feature in features:
+        if feature.ident == data.ident:
+            return WrittenFeature.read_back(feature)
+    return WrittenFeature.unread(data.ident, NotFound("The vendor does not list the feature yet."), tenant.at)
+
+
+router = Router("/features", route_handlers=[list_features, create_feature], tags=["Features"])

@@ -1,9 +1,17 @@
 """Price points and features, as we show them."""
 
+from enum import StrEnum
+from typing import Annotated, Any
+
 import msgspec
 
 from clients.billing import wire
+from clients.errors import UpstreamError
+from gateway.problems import Occurrence, Problem
+from routes.shapes.missing import Missing
 from routes.shapes.money import amount
+
+FeatureIdent = Annotated[str, msgspec.Meta(pattern=r"^[-A-Za-z_0-9]{1,256}\Z", description="The ident of a feature.")]
 
 
 class Currency(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +79,28 @@ class PricePoint(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class WrittenPricePoint(PricePoint, frozen=True, kw_only=True):
+    """A price point after it was written, as read back.
+
+    It was written. If it can't be read back, every member but `ident` is null,
+    and `missing` says why.
+    """
+
+    features: list[FeatureReference] | None  # type: ignore[assignment]  # null as all else that can't be read back
+    missing: list[Missing] = []
+
+    @classmethod
+    def read_back(cls, point: wire.PricePoint) -> "WrittenPricePoint":
+        """The price point as it is now."""
+        return cls(**msgspec.structs.asdict(PricePoint.public(point)))
+
+    @classmethod
+    def unread(cls, ident: str, error: UpstreamError | Problem, at: Occurrence) -> "WrittenPricePoint":
+        """What is known of it where `error` stood in the way of reading it."""
+        unknown: dict[str, Any] = dict.fromkeys(PricePoint.__struct_fields__)
+        return cls(**unknown | {"ident": ident, "missing": [Missing.of("price_point", error, at)]})
+
+
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer gets by buying; the vendor does not document more than `ident`."""
 
@@ -81,3 +111,38 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     def public(cls, feature: wire.Feature) -> "Feature":
         """The feature in our words."""
         return cls(ident=feature.ident, feature_type=feature.feature_type)
+
+
+class FeatureType(StrEnum):
+    """How long a feature lasts."""
+
+    TIMEBASED = "timebased"
+    LIFETIME = "lifetime"
+    CONSUMABLE = "consumable"
+
+
+class NewFeature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that price points can grant from now on."""
+
+    ident: FeatureIdent
+    feature_type: FeatureType
+
+
+class WrittenFeature(Feature, frozen=True, kw_only=True):
+    """A feature after it was written, as read back.
+
+    It was written. If it can't be read back, `feature_type` is null and
+    `missing` says why.
+    """
+
+    missing: list[Missing] = []
+
+    @classmethod
+    def read_back(cls, feature: wire.Feature) -> "WrittenFeature":
+        """The feature as it is now."""
+        return cls(ident=feature.ident, feature_type=feature.feature_type)
+
+    @classmethod
+    def unread(cls, ident: str, error: UpstreamError | Problem, at: Occurrence) -> "WrittenFeature":
+        """What is known of it where `error` stood in the way of reading it."""
+        return cls(ident=ident, feature_type=None, missing=[Missing.of("feature", error, at)])

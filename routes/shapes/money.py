@@ -8,30 +8,50 @@ from typing import Annotated, Final
 
 import msgspec
 
-LONGEST_AMOUNT: Final = 32
-"""Characters; more than any price has, and few enough that every digit is kept."""
+_PATTERN: Final = r"^[0-9]{1,15}(\.[0-9]{1,6})?\Z"
+"""More digits than any price has, and few enough that none is lost."""
 
 Amount = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9]+(\.[0-9]+)?\Z",
-        max_length=LONGEST_AMOUNT,
-        description="A decimal string in major units, greater than 0, "
+        pattern=_PATTERN,
+        description="Decimal string in major units, greater than 0, "
         "with no more digits after the point than the currency has.",
         examples=["9.99"],
     ),
 ]
 
-_FORM: Final = re.compile(r"[0-9]+(?:\.(?P<fraction>[0-9]+))?")
+_FORM: Final = re.compile(_PATTERN)
 
 _ISO_CODE: Final = re.compile(r"[A-Z]{3}")
 
 _USUAL_DIGITS: Final = 2
 
 _UNUSUAL_DIGITS: Final[Mapping[str, int]] = MappingProxyType(
-    dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0)
-    | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
-    | dict.fromkeys("CLF UYW".split(), 4)
+    dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    )
+    | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
+    | dict.fromkeys(["CLF", "UYW"], 4)
 )
 """Digits after the point, where they are not two (ISO 4217, list one)."""
 
@@ -52,16 +72,13 @@ def parsed(text: str, currency: str | None) -> Decimal:
             ISO 4217, how many digits an amount may have is left to the vendor.
 
     Raises:
-        ValueError: With a sentence: it is no plain decimal number, too long,
-            too fine for the currency, or not greater than 0.
+        ValueError: With a sentence: it is no plain decimal number, has too many
+            digits, too many for its currency, or is not greater than 0.
     """
-    if len(text) > LONGEST_AMOUNT:
-        raise ValueError(f"An amount has at most {LONGEST_AMOUNT} characters.")
-    form = _FORM.fullmatch(text)
-    if form is None:
-        raise ValueError("Expected digits, and a point with digits after it if need be, as in 9.99.")
+    if not _FORM.match(text):
+        raise ValueError("Expected up to 15 digits, and if need be a point and up to 6 more, as in 9.99.")
     digits = _digits(currency)
-    if digits is not None and len(form["fraction"] or "") > digits:
+    if digits is not None and len(text.partition(".")[2]) > digits:
         raise ValueError(f"{currency} has {digits} digits after the point.")
     value = Decimal(text)
     if not value:

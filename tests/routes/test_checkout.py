@@ -113,7 +113,7 @@ def test_an_action_of_the_customer_comes_between(api: httpx.Client, token: str, 
 
     assert (asked.status_code, asked.json()["state"]) == (200, "action_required")
     assert asked.json()["action_required_token"]
-    assert (newest != order) is (token == "pmt_3ds_new_order")  # noqa: S105 - a magic token
+    assert (newest != order) is (token == "pmt_3ds_new_order")
     assert resumed.status_code == status
 
 

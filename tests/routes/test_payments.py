@@ -166,9 +166,8 @@ def moments(count: int, *, per_moment: int) -> list[str]:
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_pages_hold_whatever_the_vendors_bound_means(*, inclusive: bool, per_moment: int, limit: int) -> None:
     """Whether the vendor includes the moment it is asked from is not documented: both give every row once."""
-    from routes.shapes.transactions import Position, Transaction, transaction_page  # noqa: PLC0415 - the pure part alone
-
     from clients.billing import wire  # noqa: PLC0415 - as above
+    from routes.shapes.transactions import Position, Transaction, transaction_page  # noqa: PLC0415 - the pure part alone
 
     rows = [
         Transaction.public(wire.Transaction(trx_id=f"t{n}", trx_created_at=time))
