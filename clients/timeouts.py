@@ -13,17 +13,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds given to the phases of one attempt; every one is greater than 0."""
 
     connect: float = 2.0
-    """To resolve, connect and finish the TLS handshake."""
+    """To get a place, resolve, connect and finish the TLS handshake."""
 
     answer: Mapping[Kind, float]
-    """From the first byte sent to the last byte received, by kind of operation."""
+    """For the whole attempt, to the last byte received, by kind of operation."""
 
 
 class Timed(httpx.AsyncBaseTransport):
-    """The layer that gives each phase its native timeout.
-
-    The phases are timed by the socket layer itself, because cancelling a call
-    from outside loses its place in httpx's connection pool for good.
+    """The layer that tells the socket how long an attempt may take.
 
     Args:
         inner: The next layer.
@@ -32,15 +29,14 @@ class Timed(httpx.AsyncBaseTransport):
 
     def __init__(self, inner: httpx.AsyncBaseTransport, timeouts: Timeouts) -> None:
         self._inner = inner
-        self._by_kind = {
-            kind: {"connect": timeouts.connect, "pool": timeouts.connect, "write": answer, "read": answer}
-            for kind, answer in timeouts.answer.items()
-        }
+        self._timeouts = timeouts
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        request.extensions["timeout"] = self._by_kind[operation.kind]
+        seconds = self._timeouts.answer[operation.kind]
+        request.extensions["seconds"] = seconds
+        request.extensions["connect_seconds"] = min(self._timeouts.connect, seconds)
         return await self._inner.handle_async_request(request)
 
     @override

@@ -22,8 +22,6 @@ from clients.errors import Operation, Unanswered, UpstreamError
 attempts: ContextVar[list[tuple[str, float]] | None] = ContextVar("attempts", default=None)
 """Where the current request collects (vendor, seconds) of each attempt; None: nobody asks."""
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
 
 class _HttpxHeaders(Setter[httpx.Headers]):
     @override
@@ -84,7 +82,7 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
         {
             HTTP_REQUEST_METHOD: request.method,
             SERVER_ADDRESS: request.url.host,
-            SERVER_PORT: request.url.port or _DEFAULT_PORTS[request.url.scheme],
+            SERVER_PORT: request.url.port or {"http": 80, "https": 443}[request.url.scheme],
             "url.template": operation.name.partition(" ")[2],
             "gateway.upstream": operation.upstream,
         }

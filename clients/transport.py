@@ -4,27 +4,24 @@ Outside in: the vendor's own layer (credentials), `Timed`, `Traced`, `Socket`.
 A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from time import monotonic
 from typing import Final
 
 import httpx
 from opentelemetry.trace import TracerProvider
 from typing_extensions import override
 
+from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable
+from clients.pool import Pool
 from clients.timeouts import Timed, Timeouts
 from clients.tracing import Traced
 
-LARGEST_REPLY: Final = 16 * 1024 * 1024
-"""Bytes: ten times the largest list that a vendor is known to give; more is a fault, not an answer."""
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-MOST_CONNECTIONS: Final = 100
-"""To one vendor, of each sort: more would not make it answer faster."""
-
-KEEP_ALIVE_SECONDS: Final = 30.0
-"""An idle connection is dropped before the usual 60 s of a vendor's load balancer."""
+_LINE_MARKS: Final = (b"\r", b"\n", b"\0")
 
 Judge = Callable[[httpx.Response, Operation], None]
 """Raises the `UpstreamError` that a whole reply amounts to; returns if the vendor says yes."""
@@ -86,10 +83,10 @@ class Upstream:
 class Socket(httpx.AsyncBaseTransport):
     """The innermost layer: one attempt on one connection, read whole and judged.
 
-    This is the one place where httpx's failures get our names.
-
-    A call that can't be repeated gets a connection of its own: on one that the
-    vendor has just closed, it would look as if it had been sent and not answered.
+    This is the one place where a broken connection gets our names. A call that
+    can't be repeated gets a connection of its own: on one that the vendor has
+    just closed, it would look as if it had been sent and not answered. A read
+    that meets such a connection is sent on a new one, at no cost to anyone.
 
     Args:
         judge: What the vendor's envelope says of a whole reply.
@@ -98,71 +95,81 @@ class Socket(httpx.AsyncBaseTransport):
 
     def __init__(self, judge: Judge, *, tls: ssl.SSLContext) -> None:
         self._judge = judge
-        kept = httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS)
-        fresh = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=0)
-        self._kept = httpx.AsyncHTTPTransport(verify=tls, limits=kept, trust_env=False)
-        self._fresh = httpx.AsyncHTTPTransport(verify=tls, limits=fresh, trust_env=False)
+        self._tls = tls
+        self._pools: dict[tuple[str, str, int], Pool] = {}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        reply = await self._attempt(request, operation)
+        answer = await self._answer(request, operation)
+        headers = httpx.Headers(answer.headers)
+        if "content-encoding" in headers:
+            raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=answer.status)
+        reply = httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
         self._judge(reply, operation)
         return reply
 
-    async def _attempt(self, request: httpx.Request, operation: Operation) -> httpx.Response:
-        status: int | None = None
-        try:
-            pool = self._kept if operation.repeatable else self._fresh
-            head = await pool.handle_async_request(request)
-            status = head.status_code
+    async def _answer(self, request: httpx.Request, operation: Operation) -> Answer:
+        written = _written(request)
+        pool = self._pool(request.url)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + request.extensions["seconds"]
+        fresh = not operation.repeatable
+        while True:
+            connection, used = await _connection(pool, request, operation, fresh=fresh)
+            keep = False
             try:
-                content = await _whole(head, operation, seconds=request.extensions["timeout"]["read"])
+                answer = await connection.exchange(written, seconds=max(0.0, ends - loop.time()))
+                keep = True
+            except Silent as error:
+                if not used:
+                    raise Interrupted(str(error), operation=operation, sent=True) from error
+                fresh = True  # The vendor had closed it: a new one will tell.
+            except Late as error:
+                raise TimedOut(str(error), operation=operation, sent=True, status=error.status) from error
+            except Nonsense as error:
+                raise Garbled(str(error), operation=operation, status=error.status) from error
+            else:
+                return answer
             finally:
-                await head.aclose()
-        except httpx.ConnectTimeout as error:
-            raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
-        except httpx.PoolTimeout as error:
-            raise TimedOut("No connection was free in time.", operation=operation, sent=False) from error
-        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise Unreachable("No connection could be made.", operation=operation) from error
-        except httpx.TimeoutException as error:
-            raise TimedOut("No whole answer came in time.", operation=operation, sent=True, status=status) from error
-        except httpx.TransportError as error:
-            if status is None and not _spoke(error):
-                raise Interrupted("The connection broke before an answer.", operation=operation, sent=True) from error
-            raise Garbled("The answer broke off or is not HTTP.", operation=operation, status=status) from error
-        if "content-encoding" in head.headers:
-            raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=status)
-        return httpx.Response(status, headers=head.headers, content=content, request=request)
+                pool.put_back(connection, keep=keep)
+
+    def _pool(self, url: httpx.URL) -> Pool:
+        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
+        if (pool := self._pools.get(origin)) is None:
+            pool = self._pools[origin] = Pool(*origin[1:], tls=self._tls if url.scheme == "https" else None)
+        return pool
 
     @override
     async def aclose(self) -> None:
-        await self._kept.aclose()
-        await self._fresh.aclose()
+        for pool in self._pools.values():
+            pool.close()
 
 
-def _spoke(error: httpx.TransportError) -> bool:
-    """Whether the vendor sent something that is not HTTP, rather than nothing."""
-    # httpcore has one class for both, and this message is all that tells them apart.
-    silent = "disconnected without sending a response" in str(error)
-    return isinstance(error, httpx.RemoteProtocolError) and not silent
+async def _connection(
+    pool: Pool, request: httpx.Request, operation: Operation, *, fresh: bool
+) -> tuple[Connection, bool]:
+    try:
+        return await pool.take(fresh=fresh, connect_seconds=request.extensions["connect_seconds"])
+    except TimeoutError as error:
+        raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
+    except OSError as error:
+        raise Unreachable("No connection could be made.", operation=operation) from error
 
 
-async def _whole(head: httpx.Response, operation: Operation, *, seconds: float) -> bytes:
-    """The body, bounded in bytes and in time."""
-    ends = monotonic() + seconds
-    chunks: list[bytes] = []
-    size = 0
-    assert isinstance(head.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx types the async stream as either kind
-    async for chunk in head.stream:
-        size += len(chunk)
-        if size > LARGEST_REPLY:
-            raise Garbled("The answer is too large.", operation=operation, status=head.status_code)
-        if monotonic() > ends:  # The read timeout is per chunk: a body that drips would outlive it.
-            raise TimedOut("The answer took too long.", operation=operation, sent=True, status=head.status_code)
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _written(request: httpx.Request) -> bytes:
+    """The request as it goes over the wire.
+
+    Raises:
+        ValueError: A header would end its line early; nothing that a caller
+            sends becomes a header, so this is a mistake of ours.
+    """
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    for name, value in request.headers.raw:
+        if any(mark in name + value for mark in _LINE_MARKS):
+            raise ValueError(f"the header {name!r} holds a line break")
+        lines.append(name + b": " + value)
+    return b"\r\n".join((*lines, b"", request.read()))
 
 
 class Unconfigured(httpx.AsyncBaseTransport):

@@ -62,7 +62,11 @@ def logger(level: str, form: str) -> Log:
     last: list[Any] = (
         [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if form == "console"
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Without the values of local variables: tokens and vendor credentials are among them.
+        else [
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     wrapped: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
