@@ -19,6 +19,9 @@
 from typing import Literal
 
 import msgspec
+from typing_extensions import override
+
+from clients.secret import Secret
 
 Kind = Literal["read", "probe", "write", "money"]
 
@@ -71,6 +74,18 @@ class UpstreamError(Exception):
         self.status = status
         self.code = code
         self.request_id = request_id
+
+    @property
+    def low_cardinality(self) -> str:
+        """What kind of failure this is, from a small set: safe for a label of a metric or a span."""
+        return type(self).__name__
+
+    def hide(self, *secrets: Secret | None) -> None:
+        """Take our own secrets out of what the vendor said, should it have repeated one."""
+        for secret in filter(None, secrets):
+            self.detail = self.detail.replace(secret.reveal(), str(secret))
+            self.code = self.code.replace(secret.reveal(), str(secret)) if self.code else self.code
+        self.args = (self.detail,)
 
 
 class Unanswered(UpstreamError):
@@ -134,7 +149,34 @@ class NotConfigured(UpstreamError):
 
 
 class Refused(UpstreamError):
-    """The vendor understood and said no; `code` and `detail` are its own."""
+    """The vendor understood and said no; `code` and `detail` are its own.
+
+    Args:
+        detail: The vendor's words, not yet fit to be shown.
+        operation: What was called.
+        status: The HTTP status.
+        code: The vendor's code, not yet fit to be shown.
+        request_id: The vendor's identifier of the request.
+        documented: Whether the vendor documents this code.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        operation: Operation,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        documented: bool = False,
+    ) -> None:
+        super().__init__(detail, operation=operation, status=status, code=code, request_id=request_id)
+        self.documented = documented
+
+    @property
+    @override
+    def low_cardinality(self) -> str:
+        return self.code if self.documented and self.code is not None else super().low_cardinality
 
 
 class NotFound(Refused):

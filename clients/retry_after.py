@@ -20,7 +20,7 @@ def seconds(reply: httpx.Response) -> int | None:
         return min(int(value[:9]), LONGEST)
     try:
         then = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)

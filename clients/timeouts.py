@@ -1,22 +1,30 @@
-"""How long one attempt may take, by the kind of its operation."""
+"""How long an attempt may take, and all attempts of one request together."""
 
+import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import httpx
 import msgspec
 from typing_extensions import override
 
-from clients.errors import Kind, Operation
+from clients.errors import Kind, Operation, TimedOut
+
+began: ContextVar[float | None] = ContextVar("began", default=None)
+"""When the current request began, by the event loop's clock; None: it has no deadline."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds given to the phases of one attempt; every one is greater than 0."""
+    """Seconds; every one is greater than 0."""
 
     connect: float = 2.0
     """To get a place, resolve, connect and finish the TLS handshake."""
 
-    answer: Mapping[Kind, float]
-    """For the whole attempt, to the last byte received, by kind of operation."""
+    attempt: Mapping[Kind, float]
+    """For one attempt, to the last byte received, by kind of operation."""
+
+    request: Mapping[Kind, float]
+    """From the beginning of the caller's request, whatever it has waited for, by kind of operation."""
 
 
 class Timed(httpx.AsyncBaseTransport):
@@ -24,7 +32,7 @@ class Timed(httpx.AsyncBaseTransport):
 
     Args:
         inner: The next layer.
-        timeouts: What each phase is given.
+        timeouts: What is given.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, timeouts: Timeouts) -> None:
@@ -34,10 +42,19 @@ class Timed(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        seconds = self._timeouts.answer[operation.kind]
+        seconds = min(self._timeouts.attempt[operation.kind], self._left(operation.kind))
+        if seconds <= 0:
+            raise TimedOut("The request's time was up before the vendor was called.", operation=operation, sent=False)
         request.extensions["seconds"] = seconds
         request.extensions["connect_seconds"] = min(self._timeouts.connect, seconds)
         return await self._inner.handle_async_request(request)
+
+    def _left(self, kind: Kind) -> float:
+        """What is left of the request's time."""
+        start = began.get()
+        if start is None:
+            return self._timeouts.request[kind]
+        return start + self._timeouts.request[kind] - asyncio.get_running_loop().time()
 
     @override
     async def aclose(self) -> None:

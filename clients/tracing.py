@@ -19,8 +19,12 @@ from typing_extensions import override
 
 from clients.errors import Operation, Unanswered, UpstreamError
 
-attempts: ContextVar[list[tuple[str, float]] | None] = ContextVar("attempts", default=None)
-"""Where the current request collects (vendor, seconds) of each attempt; None: nobody asks."""
+attempts: ContextVar[list[tuple[Operation, float]] | None] = ContextVar("attempts", default=None)
+"""Where the current request collects each attempt and its seconds; None: nobody asks."""
+
+
+_LONGEST_ID: Final = 64
+"""Characters of a vendor's request id; what is longer is none."""
 
 
 class _HttpxHeaders(Setter[httpx.Headers]):
@@ -37,16 +41,14 @@ class Traced(httpx.AsyncBaseTransport):
 
     Args:
         inner: The next layer.
-        upstream: The vendor's name.
         tracer_provider: Where spans go.
     """
 
     _propagator: Final = TraceContextTextMapPropagator()
     _headers: Final = _HttpxHeaders()
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, *, upstream: str, tracer_provider: TracerProvider) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, tracer_provider: TracerProvider) -> None:
         self._inner = inner
-        self._upstream = upstream
         self._tracer = tracer_provider.get_tracer("funnel-gateway.clients")
 
     @override
@@ -68,7 +70,7 @@ class Traced(httpx.AsyncBaseTransport):
                 return reply
             finally:
                 if (seen := attempts.get()) is not None:
-                    seen.append((self._upstream, perf_counter() - started))
+                    seen.append((operation, perf_counter() - started))
 
     @override
     async def aclose(self) -> None:
@@ -93,12 +95,11 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
 
 def _mark(span: Span, error: UpstreamError) -> None:
     """Record the failure, also one that came under HTTP 200."""
-    kind = error.code or type(error).__name__
     span.set_status(Status(StatusCode.ERROR))
-    span.set_attribute(ERROR_TYPE, kind)
+    span.set_attribute(ERROR_TYPE, error.low_cardinality)
     if error.status is not None:
         span.set_attribute(HTTP_RESPONSE_STATUS_CODE, error.status)
-    if error.request_id is not None:
+    if error.request_id is not None and len(error.request_id) <= _LONGEST_ID:
         span.set_attribute("gateway.upstream.request_id", error.request_id)
     if isinstance(error, Unanswered):
         span.set_attribute("gateway.upstream.sent", error.sent)

@@ -103,7 +103,7 @@ class Socket(httpx.AsyncBaseTransport):
         operation: Operation = request.extensions["operation"]
         answer = await self._answer(request, operation)
         headers = httpx.Headers(answer.headers)
-        if "content-encoding" in headers:
+        if headers.get("content-encoding", "identity").lower() != "identity":
             raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=answer.status)
         reply = httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
         self._judge(reply, operation)
@@ -188,7 +188,7 @@ class Unconfigured(httpx.AsyncBaseTransport):
 
 
 def layered(
-    judge: Judge, *, upstream: str, timeouts: Timeouts, tracer_provider: TracerProvider, tls: ssl.SSLContext
+    judge: Judge, *, timeouts: Timeouts, tracer_provider: TracerProvider, tls: ssl.SSLContext
 ) -> httpx.AsyncBaseTransport:
     """The layers that every vendor has, in their order."""
-    return Timed(Traced(Socket(judge, tls=tls), upstream=upstream, tracer_provider=tracer_provider), timeouts)
+    return Timed(Traced(Socket(judge, tls=tls), tracer_provider=tracer_provider), timeouts)

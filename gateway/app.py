@@ -1,11 +1,13 @@
 """Puts the gateway together, and does nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from functools import cache, partial
 from time import time
 from typing import Final
 
+import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -27,8 +29,8 @@ from routes import ROUTERS
 DEPENDENCIES: Final = {"tenant": Provide(tenant_context, sync_to_thread=False)}
 """What handlers are given."""
 
-document = cache(partial(openapi.document, ROUTERS, DEPENDENCIES))
-"""The OpenAPI document; made once, when first asked for."""
+document = partial(openapi.document, ROUTERS, DEPENDENCIES)
+"""Makes the OpenAPI document."""
 
 
 def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
@@ -58,7 +60,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
             finally:
                 await app.state.upstreams.close()
                 await database.close()
-                provider.shutdown()
+                await asyncio.to_thread(telemetry.stop, provider)
 
     app = Litestar(
         route_handlers=ROUTERS,
@@ -67,7 +69,9 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         exception_handlers=failures.handlers(log),
         request_class=StrictRequest,
         lifespan=[lifespan],
-        state=State({"settings": configured, "database": database, "document": document}),
+        state=State(
+            {"settings": configured, "database": database, "document": cache(lambda: msgspec.json.encode(document()))}
+        ),
         openapi_config=None,
         logging_config=None,
     )

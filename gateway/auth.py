@@ -1,8 +1,7 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -12,9 +11,17 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from clients.secret import Secret
+from gateway import query
 from gateway.edge import Exchange
 from gateway.paths import decoded
-from gateway.problems import Fault, InsufficientScope, Problem, TokenInvalid, TokenMissing, ValidationFailed
+from gateway.problems import (
+    InsufficientScope,
+    Problem,
+    SubjectMismatch,
+    TokenInvalid,
+    TokenMissing,
+    ValidationFailed,
+)
 from gateway.tokens import Principal, Tokens
 from gateway.upstreams import SCOPES
 
@@ -28,6 +35,9 @@ class Needs(msgspec.Struct, frozen=True):
     token: bool = True
     """False: anyone may call."""
 
+    any_subject: bool = False
+    """Whether a token that is limited to one customer may call: what is nobody's may be read by all."""
+
     largest_body: int | None = None
     """Bytes, where the body may be larger than elsewhere."""
 
@@ -36,9 +46,9 @@ class UndeclaredRoute(Exception):
     """A route does not say who may call it, or names a scope that does not exist."""
 
 
-def needs(*scopes: str, largest_body: int | None = None) -> dict[str, Any]:
+def needs(*scopes: str, any_subject: bool = False, largest_body: int | None = None) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
-    return {"needs": Needs(frozenset(scopes), largest_body=largest_body)}
+    return {"needs": Needs(frozenset(scopes), any_subject=any_subject, largest_body=largest_body)}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -49,7 +59,7 @@ def needs_nothing() -> dict[str, Any]:
 class Gate(ASGIMiddleware):
     """Enforces what routes declare, after routing and before anything else.
 
-    The order is token, scope, undeclared query parameters.
+    The order is token, scope, subject, undeclared query parameters.
 
     Args:
         tokens: Who stands behind a token.
@@ -57,7 +67,7 @@ class Gate(ASGIMiddleware):
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._queries: dict[HTTPRouteHandler, Mapping[str, bool]] = {}
+        self._methods: dict[str, frozenset[str]] = {}
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
 
@@ -70,6 +80,7 @@ class Gate(ASGIMiddleware):
         for route in routes:
             if not isinstance(route, HTTPRoute):
                 raise UndeclaredRoute(f"{route.path} is no HTTP route; only those are guarded.")
+            self._methods[route.path_format] = frozenset(route.route_handler_map)
             for method, (handler, model) in route.route_handler_map.items():
                 if method == "OPTIONS":  # Litestar adds it: it tells the methods of a path, and no more.
                     continue
@@ -78,7 +89,7 @@ class Gate(ASGIMiddleware):
                     raise UndeclaredRoute(f"{method} {route.path} does not declare who may call it.")
                 if unknown := declared.scopes - SCOPES.keys():
                     raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
-                self._queries[handler] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
+                handler.opt["query"] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
                 if declared.largest_body is not None:
                     self.body_limits[route.path] = declared.largest_body
 
@@ -89,7 +100,11 @@ class Gate(ASGIMiddleware):
         if declared is not None and isinstance(handler, HTTPRouteHandler):
             if declared.token:
                 Exchange.of(scope).principal = await self._admitted(scope, declared)
-            _refuse_undeclared(scope["query_string"], self._queries[handler])
+            if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
+                raise ValidationFailed("The query is not what is needed.", faults=faults)
+        elif scope.get("method") == "OPTIONS":
+            await _tell_methods(self._methods[scope["path_template"]], send)
+            return
         if scope["path_params"]:
             # A new dict: the router remembers the one it gave.
             scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
@@ -113,6 +128,9 @@ class Gate(ASGIMiddleware):
                 f"The token lacks {' and '.join(sorted(lacking))}.",
                 headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
             )
+        if principal.subject is not None and not declared.any_subject:
+            Exchange.of(scope).principal = principal
+            raise SubjectMismatch("The token is limited to one customer, and this route is not about one.")
         return principal
 
 
@@ -132,26 +150,8 @@ def _bearer(scope: Any) -> Secret:
     return Secret(token)
 
 
-def _refuse_undeclared(query: bytes, declared: Mapping[str, bool]) -> None:
-    """Refuse names that the route does not know, and a second value where it takes one.
-
-    Args:
-        query: As it came.
-        declared: The names, and whether each may be given several times.
-    """
-    if not query:
-        return
-    names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
-    faults = [
-        *(
-            Fault(f"/{name[:100]}", "There is no such query parameter.", "query")
-            for name in sorted({*names} - declared.keys())
-        ),
-        *(
-            Fault(f"/{name}", "Give it once.", "query")
-            for name in sorted(declared)
-            if names.count(name) > 1 and not declared[name]
-        ),
-    ]
-    if faults:
-        raise ValidationFailed("The query is not what is needed.", faults=faults)
+async def _tell_methods(methods: frozenset[str], send: Send) -> None:
+    """Answer OPTIONS: what a path can be asked, which is no secret."""
+    allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allowed.encode())]})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

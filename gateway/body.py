@@ -59,7 +59,7 @@ def decoded(body: bytes, shape: type[T]) -> T:
         ValidationFailed: It is JSON, with every fault that the shape finds in it.
     """
     if not body.strip():
-        raise MalformedRequest("The body is empty; this route needs a JSON object.")
+        raise missing(shape)
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
@@ -68,6 +68,12 @@ def decoded(body: bytes, shape: type[T]) -> T:
         raise ValidationFailed(_summary(faults), faults=faults or [_fault(error, "")]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedRequest("The body is not valid JSON in UTF-8.") from error
+
+
+def missing(shape: Any) -> ValidationFailed:
+    """What a request without the body that it needs is told: each member that had to be there."""
+    faults = [*_faults({}, shape, "")] or [Fault("", "The body is missing.")]
+    return ValidationFailed("The body is missing.", faults=faults)
 
 
 def _plain(body: bytes) -> Any:

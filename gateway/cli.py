@@ -152,8 +152,10 @@ def create_token(  # noqa: PLR0917 - click passes one parameter per option, by n
     """Make a token and print its secret, once."""
     if not TENANT.fullmatch(tenant):
         _refuse("--tenant may hold letters, digits, '_' and '-', 64 at most.")
-    if not 0 < len(name) <= LONGEST_NAME or len(subject or "") > LONGEST_SUBJECT:
-        _refuse(f"--name has 1 to {LONGEST_NAME} characters, --subject at most {LONGEST_SUBJECT}.")
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        _refuse(f"--name has 1 to {LONGEST_NAME} printable characters.")
+    if subject is not None and not 0 < len(subject) <= LONGEST_SUBJECT:
+        _refuse(f"--subject has 1 to {LONGEST_SUBJECT} characters.")
     record, secret = _with_tokens(
         lambda tokens: tokens.create(
             name, scopes, tenant=tenant, mode=mode, subject=subject, lifetime_seconds=expires_in
@@ -228,7 +230,8 @@ def _variables(configured: Settings) -> dict[str, str]:
 
 def _masked(name: str, value: object) -> str:
     if isinstance(value, Secret) and name.endswith("_url"):
-        return make_url(value.reveal()).render_as_string(hide_password=True)
+        # A password may stand in the query, too.
+        return make_url(value.reveal()).set(query={}).render_as_string(hide_password=True)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return "" if value is None else str(value)
@@ -257,7 +260,7 @@ def _with_database(configured: Settings, act: Callable[[Database], Awaitable[T]]
     async def opened() -> T:
         database = Database(configured.database_url)
         try:
-            if database.embedded:
+            if database.embedded and not await database.is_current():
                 await database.migrate()
             return await act(database)
         finally:

@@ -4,6 +4,7 @@ Litestar's own 404 and 405 pass no middleware, so request identity, the server
 span, path decoding, body size, common headers and the last resort live here.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -26,9 +27,11 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from typing_extensions import override
 
+from clients.errors import Operation
+from clients.timeouts import began
 from clients.tracing import attempts
 from gateway.paths import Namesakes, undecoded
-from gateway.problems import ContentTooLarge, InternalError, Occurrence, Problem
+from gateway.problems import ContentTooLarge, InternalError, Occurrence, OutcomeUnknown, Problem, UpstreamReference
 from gateway.telemetry import Log
 
 if TYPE_CHECKING:
@@ -51,6 +54,11 @@ EXPOSED_HEADERS: Final = (
     "X-Request-Id, Server-Timing, Location, Retry-After, ETag, Age, Cache-Status, "
     "RateLimit, RateLimit-Policy, Idempotency-Replayed, Gateway-Operation"
 )
+
+REQUEST_HEADERS: Final = (
+    "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, traceparent"
+)
+"""What a page may send."""
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -108,7 +116,7 @@ class Cors:
             (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE"),
             (
                 b"access-control-allow-headers",
-                b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+                REQUEST_HEADERS.encode(),
             ),
             (b"access-control-max-age", b"600"),
         ]
@@ -173,8 +181,9 @@ class Edge:
         headers = _first_headers(scope)
         method = scope["method"]
         raw_path = scope["raw_path"].decode("latin-1")
-        upstream_attempts: list[tuple[str, float]] = []
-        token = attempts.set(upstream_attempts)
+        upstream_attempts: list[tuple[Operation, float]] = []
+        attempts.set(upstream_attempts)
+        began.set(asyncio.get_running_loop().time())
         context = self._propagator.extract(headers, getter=self._getter)
         with self._tracer.start_as_current_span(
             _known(method), context, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
@@ -190,7 +199,6 @@ class Edge:
             try:
                 await self._routed(scope, receive, answer, headers)
             finally:
-                attempts.reset(token)
                 self._describe(span, scope, method, exchange)
                 self._report(scope, headers, exchange, perf_counter() - started)
 
@@ -211,7 +219,7 @@ class Edge:
             await answer.problem(problem)
         except Exception:  # noqa: BLE001 - the last resort: whatever is wrong with us, the caller gets a problem
             self._log.exception("request crashed", request_id=answer.exchange.occurrence.request_id)
-            await answer.problem(InternalError("Something went wrong on our side."))
+            await answer.problem(crash())
 
     def _common(self, exchange: Exchange, origin: str | None) -> list[tuple[bytes, bytes]]:
         return [
@@ -319,6 +327,16 @@ class _Answer:
         await self({"type": "http.response.body", "body": body})
 
 
+def crash() -> Problem:
+    """What a crash of ours is to the caller: after a write was sent, nobody knows what came of it."""
+    sent = [operation for operation, _ in attempts.get() or () if not operation.repeatable]
+    if sent:
+        return OutcomeUnknown(
+            "It was sent, and then something went wrong on our side.", upstream=UpstreamReference(sent[-1].upstream)
+        )
+    return InternalError("Something went wrong on our side.")
+
+
 def rendered(problem: Problem, exchange: Exchange) -> bytes:
     """The problem's body as JSON."""
     return msgspec.json.encode(problem.body(exchange.occurrence))
@@ -367,8 +385,8 @@ def _known(method: str) -> str:
     return method if method in KNOWN_METHODS else "_OTHER"
 
 
-def _timings(started: float, upstream_attempts: list[tuple[str, float]]) -> bytes:
+def _timings(started: float, upstream_attempts: list[tuple[Operation, float]]) -> bytes:
     """The `Server-Timing` header: the total, then each attempt at a vendor, in milliseconds."""
     parts = [f"total;dur={(perf_counter() - started) * 1000:.1f}"]
-    parts += [f"{upstream};dur={seconds * 1000:.1f}" for upstream, seconds in upstream_attempts]
+    parts += [f"{operation.upstream};dur={seconds * 1000:.1f}" for operation, seconds in upstream_attempts]
     return ", ".join(parts).encode()

@@ -7,19 +7,23 @@ from litestar import Request, Response
 from litestar.enums import ParamType
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
 )
 
 from clients.errors import UpstreamError
-from gateway.edge import Exchange, rendered
+from gateway import query
+from gateway.body import missing
+from gateway.edge import Exchange, crash, rendered
 from gateway.problems import (
     Fault,
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    OutcomeUnknown,
     Problem,
     StorageUnavailable,
     ValidationFailed,
@@ -35,6 +39,10 @@ _PLACES: Final[Mapping[object, Literal["query", "path", "header"]]] = {
 }
 
 
+_LEFT: Final = InternalServerException
+"""What Litestar raises, among other things, when the caller hangs up within the body."""
+
+
 def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]]:
     """Litestar's exception handlers: one for everything.
 
@@ -44,8 +52,10 @@ def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any
 
     def answered(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         exchange = Exchange.of(request.scope)
-        problem = _problem(error)
-        if isinstance(problem, InternalError):
+        problem = _problem(error, request)
+        if isinstance(error, _LEFT) and str(error.detail) == "client disconnected prematurely":
+            problem = MalformedRequest("The connection ended before the body was whole.")
+        elif _is_crash(error, problem):
             log.error(
                 "request crashed",
                 request_id=exchange.occurrence.request_id,
@@ -63,8 +73,10 @@ def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any
     return {Exception: answered, HTTPException: answered}
 
 
-def _problem(error: Exception) -> Problem:  # noqa: PLR0911 - a table: one return per row
+def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # noqa: PLR0911 - a table: one return per row
     match error:
+        case ValidationFailed():
+            return _with_query_faults(error, request)
         case Problem():
             return error
         case UpstreamError():
@@ -78,11 +90,20 @@ def _problem(error: Exception) -> Problem:  # noqa: PLR0911 - a table: one retur
                 "The route does not answer this method.", headers={"Allow": _allowed(error.headers or {})}
             )
         case ValidationException():
-            return _validation(error)
+            return _validation(error, request)
         case HTTPException() if error.status_code < InternalError.status:
             return MalformedRequest(error.detail)
         case _:
-            return InternalError("Something went wrong on our side.")
+            return crash()
+
+
+def _is_crash(error: Exception, problem: Problem) -> bool:
+    """Whether this is a failure of ours that nobody has foreseen."""
+    return (
+        problem is not error
+        and isinstance(problem, InternalError | OutcomeUnknown)
+        and not isinstance(error, UpstreamError)
+    )
 
 
 def _allowed(headers: dict[str, str]) -> str:
@@ -91,16 +112,22 @@ def _allowed(headers: dict[str, str]) -> str:
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
-def _validation(error: ValidationException) -> Problem:
-    """Litestar's faults of parameters; those of bodies are ours already."""
-    if any(isinstance(fault, dict) and fault.get("key") == "data" for fault in error.extra or ()):
-        # An empty body is the one thing that Litestar finds before `StrictRequest` does.
-        return MalformedRequest("The body is empty; this route needs a JSON object.")
-    faults = [
-        Fault(
-            f"/{fault.get('key', '')}", f"{fault.get('message', 'Invalid')}.", _PLACES.get(fault.get("source"), "query")
-        )
-        for fault in error.extra or ()
-        if isinstance(fault, dict)
-    ]
+def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> Problem:
+    """Litestar's faults of parameters, and the one that it finds in a body: that there is none."""
+    faults: list[Fault] = []
+    for told in error.extra or ():
+        if isinstance(told, dict) and told.get("key") == "data":
+            faults += missing(request.route_handler.parsed_fn_signature.parameters["data"].annotation).faults
+        elif isinstance(told, dict):
+            place = _PLACES.get(told.get("source"), "query")
+            faults.append(Fault(f"/{told.get('key', '')}", f"{told.get('message', 'Invalid')}.", place))
     return ValidationFailed("The request is not what is needed.", faults=faults)
+
+
+def _with_query_faults(problem: ValidationFailed, request: Request[Any, Any, Any]) -> ValidationFailed:
+    """A body's faults, and what is wrong with the query besides: the body is looked at first."""
+    declared = request.route_handler.opt.get("query")
+    if declared and not any(fault.location == "query" for fault in problem.faults):
+        found = query.value_faults(request.route_handler, request.scope["query_string"], declared)
+        problem.faults = (*problem.faults, *found)
+    return problem

@@ -56,18 +56,16 @@ class Namesakes:
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         methods = {route.path: route.route_handler_map.keys() for route in routes if isinstance(route, HTTPRoute)}
         shapes = {_PARAMETER.sub("{}", path): allowed for path, allowed in methods.items()}
-        self._fixed: Mapping[str, frozenset[str]] = {
-            path: frozenset(allowed)
+        self._swallowed: Mapping[str, frozenset[str]] = {
+            path: frozenset(shapes[beside] - allowed)
             for path, allowed in methods.items()
-            if not _PARAMETER.search(path) and f"{path.rpartition('/')[0]}/{{}}" in shapes
+            if not _PARAMETER.search(path) and (beside := f"{path.rpartition('/')[0]}/{{}}") in shapes
         }
 
     def told_apart(self, path: str, method: str) -> str:
         """The path, changed where a fixed segment would swallow an identifier."""
-        for fixed, methods in self._fixed.items():
-            if path == fixed and method in methods:
-                return path
-            if path == fixed or path.startswith(f"{fixed}/"):
+        for fixed, methods in self._swallowed.items():
+            if (path == fixed and method in methods) or path.startswith(f"{fixed}/"):
                 parent, _, name = fixed.rpartition("/")
                 return f"{parent}/%{ord(name[0]):02X}{path[len(parent) + 2 :]}"
         return path

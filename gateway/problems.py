@@ -7,6 +7,7 @@ page at `/problems/{code}`.
 Source of the form: RFC 9457.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final, Literal
 
@@ -16,6 +17,8 @@ from clients import errors
 
 DEFAULT_WAIT: Final = 5
 """Seconds for `Retry-After` when a vendor asks us to slow down and does not say for how long."""
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 LONGEST_WORDS: Final = 500
 """Characters of a vendor's own words that we pass on."""
@@ -170,6 +173,13 @@ class InsufficientScope(Problem):
 
     code, status, title = "insufficient_scope", 403, "Insufficient scope"
     remedy = "The `WWW-Authenticate` header names the scope that is needed; use a token that has it."
+
+
+class SubjectMismatch(Problem):
+    """The token is limited to one customer, and the request is not about that customer."""
+
+    code, status, title = "subject_mismatch", 403, "Subject mismatch"
+    remedy = "Use a token that is not limited to a customer, or ask about the customer that it is limited to."
 
 
 class NotFound(Problem):
@@ -356,7 +366,9 @@ def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: PLR0911 - a tab
     Whether the outcome is unknown hangs on two things: a repeat would do harm,
     and the vendor may have acted.
     """
-    said = UpstreamReference(error.operation.upstream, error.status, error.code, error.request_id)
+    said = UpstreamReference(
+        error.operation.upstream, error.status, _identifier(error.code), _identifier(error.request_id)
+    )
     careful = not error.operation.repeatable
     match error:
         case errors.NotFound():
@@ -380,6 +392,11 @@ def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: PLR0911 - a tab
             return UpstreamFailed(error.detail, upstream=said)
         case _:
             return UpstreamUnreachable(error.detail, upstream=said)
+
+
+def _identifier(text: str | None) -> str | None:
+    """A vendor's code or id, if it has the form of one."""
+    return text if text is not None and _IDENTIFIER.fullmatch(text) else None
 
 
 def _words(error: errors.Refused) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from clients.secret import Secret
 
@@ -15,6 +17,12 @@ T = TypeVar("T")
 
 ORG_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 """What may stand in the billing vendor's path: nothing that could change the path."""
+
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+_HOSTNAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
+)
 
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
@@ -92,7 +100,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
             auth_url=read.get("FUNNELFLUX_AUTH_URL", _url, FunnelFluxSettings().auth_url),
             access_token=read.secret("FUNNELFLUX_ACCESS_TOKEN"),
             refresh_token=read.secret("FUNNELFLUX_REFRESH_TOKEN"),
-            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", str, None),
+            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", _hostname, None),
         ),
         funnelfox=FunnelFoxSettings(
             url=read.get("FUNNELFOX_URL", _url, FunnelFoxSettings().url),
@@ -129,7 +137,8 @@ class _Reader:
             self.faults.append(f"{name}: {error}")
             return default
 
-    def secret(self, name: str, parse: Callable[[str], str] = str) -> Secret | None:
+    def secret(self, name: str, parse: Callable[[str], str] | None = None) -> Secret | None:
+        parse = parse or _credential
         if f"{name}_FILE" not in self._environment:
             value = self.get(name, parse, "")
             return Secret(value) if value else None
@@ -153,6 +162,8 @@ def _content(path: str) -> str:
 
 def _url(text: str) -> str:
     # The value may hold a password, so no message repeats it.
+    if not _VISIBLE.fullmatch(text):
+        raise ValueError("must be visible ASCII characters only.")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http or https URL.")
@@ -163,8 +174,14 @@ def _url(text: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise ValueError("is no database URL.") from error
+    if url.drivername not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError("must begin with sqlite:/// or postgresql://.")
+    if url.drivername == "sqlite" and (url.host or url.database in {None, "", ":memory:"}):
+        raise ValueError("must name a file, as in sqlite:///gateway.db or sqlite:////var/lib/gateway.db.")
     return text
 
 
@@ -176,6 +193,18 @@ def _redis_url(text: str) -> str:
 
 def _sandbox(text: str) -> str:
     return text if text in {"embedded", "off"} else _url(text)
+
+
+def _credential(text: str) -> str:
+    if not _VISIBLE.fullmatch(text):
+        raise ValueError("must be visible ASCII characters, on one line.")
+    return text
+
+
+def _hostname(text: str) -> str:
+    if not _HOSTNAME.fullmatch(text):
+        raise ValueError("must be a hostname.")
+    return text
 
 
 def _org_id(text: str) -> str:

@@ -40,6 +40,8 @@ SCOPES: Final[Mapping[str, str]] = {
     "payments:charge": "Charge a saved card.",
     "customers:read": "Find customers and read what they own.",
     "checkout:write": "Open checkout sessions and pay them.",
+    "tokens:write": "Make and manage tokens of the own tenant; no route needs it yet.",
+    "admin": "Operate the gateway; no route needs it yet.",
 }
 """Every scope a token can have, and what it allows."""
 
@@ -94,9 +96,7 @@ class Upstreams:
         self._accounts: OrderedDict[tuple[str, Mode], VendorAccounts] = OrderedDict()
         tls = httpx.create_ssl_context(trust_env=False)
         self._transports = {
-            (vendor.NAME, mode): layered(
-                vendor.judge, upstream=vendor.NAME, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls
-            )
+            (vendor.NAME, mode): layered(vendor.judge, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls)
             for vendor in (domains, billing)
             for mode in ("live", "test")
         }
@@ -183,11 +183,8 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
 
 
 def _timeouts(settings: Settings) -> Timeouts:
+    usual, money = settings.deadline_seconds, settings.money_deadline_seconds
     return Timeouts(
-        answer={
-            "read": READ_SECONDS,
-            "probe": READ_SECONDS,
-            "write": settings.deadline_seconds,
-            "money": settings.money_deadline_seconds,
-        }
+        attempt={"read": READ_SECONDS, "probe": READ_SECONDS, "write": usual, "money": money},
+        request={"read": usual, "probe": usual, "write": usual, "money": money},
     )

@@ -18,7 +18,7 @@ from gateway.upstreams import TenantContext
 from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
 from routes.shapes.hostnames import hostname as canonical
 from routes.shapes.missing import Missing
-from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from routes.shapes.page import DEFAULT_LIMIT, MOST_ROWS, Cursor, Page, page
 
 MOST_EXPANDED: Final = 50
 """Rows on a page whose every row costs two calls."""
@@ -36,7 +36,9 @@ class Expansion(StrEnum):
 @get("/", opt=needs("domains:read"), operation_id="listDomains", status_code=200)
 async def list_domains(
     tenant: NamedDependency[TenantContext],
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Annotated[
+        int | None, QueryParameter(ge=1, le=MOST_ROWS, description="The most rows on a page; 100, or 50 when expanded.")
+    ] = None,
     cursor: Cursor = None,
     status: Annotated[str | None, QueryParameter(description="Only domains in this status.")] = None,
     q: Annotated[str | None, QueryParameter(description="Only hostnames that contain this.")] = None,
@@ -52,7 +54,7 @@ async def list_domains(
     domain of the page is looked at, and `status` applies to what was seen, so
     that a page may hold fewer rows than `limit` though another follows.
     """
-    if expand is not None and limit > MOST_EXPANDED and limit != DEFAULT_LIMIT:
+    if expand is not None and limit is not None and limit > MOST_EXPANDED:
         fault = Fault("/limit", f"At most {MOST_EXPANDED} with expand=readiness.", "query")
         raise ValidationFailed("The query is not what is needed.", faults=[fault])
     rows = [Domain.public(summary) for summary in await tenant.domains.list_all()]
@@ -60,8 +62,8 @@ async def list_domains(
         rows = [row for row in rows if q.lower() in row.hostname.lower()]
     if expand is None:
         matching = [row for row in rows if status is None or row.status == status]
-        return page(matching, key=_by_hostname, limit=limit, cursor=cursor)
-    listed = page(rows, key=_by_hostname, limit=min(limit, MOST_EXPANDED), cursor=cursor)
+        return page(matching, key=_by_hostname, limit=limit or DEFAULT_LIMIT, cursor=cursor)
+    listed = page(rows, key=_by_hostname, limit=limit or MOST_EXPANDED, cursor=cursor)
     expanded = await _expanded(listed.data, tenant)
     return listed.showing([row for row in expanded if status is None or row.status == status])
 
@@ -115,10 +117,11 @@ async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[Tenant
     Nothing is asked to verify anew: Cloudflare does so by itself, from time to time.
     """
     refreshed = await tenant.domains.refresh(_from_path(hostname))
+    check = refreshed.checked
     missing = []
-    if refreshed.check is None:
+    if check is None:
         missing = [Missing.of("check", Garbled("The vendor gave no check.", operation=CHECK), tenant.at)]
-    return DomainDetails.merge(refreshed.domain, refreshed.check, cname_target=tenant.cname_target, missing=missing)
+    return DomainDetails.merge(refreshed.domain, check, cname_target=tenant.cname_target, missing=missing)
 
 
 async def _details(hostname: str, tenant: TenantContext) -> DomainDetails:
@@ -137,8 +140,8 @@ async def _expanded(rows: list[Domain], tenant: TenantContext) -> list[Domain]:
     async def expanded(row: Domain) -> Domain:
         async with places:
             try:
-                return row.expanded(await _details(row.hostname, tenant))
-            except UpstreamError as error:
+                return row.expanded(await _details(_from_path(row.hostname), tenant))
+            except (UpstreamError, ValidationFailed) as error:
                 return row.unexpanded(Missing.of("readiness", error, tenant.at))
 
     return await asyncio.gather(*map(expanded, rows))

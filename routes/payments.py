@@ -99,7 +99,7 @@ async def list_transactions(
     Following `next_cursor` gives each one once, however many share a moment;
     `since` counts for the first page only.
     """
-    position = Position.of(cursor) if cursor is not None else Position(_moment(since) if since else BEGINNING)
+    position = Position.of(cursor) if cursor is not None else Position(BEGINNING if since is None else _moment(since))
     found = await tenant.payments.transaction_report(
         position.asks_from,
         subs_id=str(subscription_id) if subscription_id else None,

@@ -50,9 +50,10 @@ class _Outcome(msgspec.Struct, frozen=True):
 
     @property
     def code(self) -> str | None:
-        """The first fault's `code`, or its `type` where it has no code."""
-        named = (fault.get("code") or fault.get("type") for fault in self.faults)
-        return next((code for code in named if isinstance(code, str)), None)
+        """The first documented code of any fault, else the first code, else the first type."""
+        codes = [fault["code"] for fault in self.faults if isinstance(fault.get("code"), str)]
+        types = [fault["type"] for fault in self.faults if isinstance(fault.get("type"), str)]
+        return next((code for code in (*codes, *types) if code in KNOWN_CODES), next(iter((*codes, *types)), None))
 
     @property
     def words(self) -> str:
@@ -131,7 +132,7 @@ def _failure(  # noqa: PLR0911 - a table: one return per row
     request_id = outcome.request_id if outcome else None
     match status:
         case _ if said_no and code in KNOWN_CODES:
-            return Refused(words, operation=operation, status=status, code=code, request_id=request_id)
+            return Refused(words, operation=operation, status=status, code=code, request_id=request_id, documented=True)
         case 401 | 403:
             return CredentialsRefused(
                 "The vendor refused our credentials.",

@@ -4,7 +4,7 @@ import httpx
 from typing_extensions import override
 
 from clients.billing.operations import needs_secret_key
-from clients.errors import NotConfigured, Operation
+from clients.errors import NotConfigured, Operation, UpstreamError
 from clients.secret import Secret
 
 
@@ -33,7 +33,11 @@ class SecretKeyed(httpx.AsyncBaseTransport):
             if self._secret_key is None:
                 raise NotConfigured("No FunnelFox secret key is configured.", operation=operation)
             request.headers["ff-secret-key"] = self._secret_key.reveal()
-        return await self._inner.handle_async_request(request)
+        try:
+            return await self._inner.handle_async_request(request)
+        except UpstreamError as error:
+            error.hide(self._secret_key)
+            raise
 
     @override
     async def aclose(self) -> None:

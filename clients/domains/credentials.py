@@ -9,7 +9,7 @@ Source: FunnelFlux documentation, "Authentication".
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Any, Final
 
 import httpx
 import msgspec
@@ -44,10 +44,26 @@ class Bearers(msgspec.Struct, frozen=True):
     """Unix time; None until the vendor has told."""
 
 
+_PRINTABLE: Final = r"^[\x21-\x7e]+\Z"
+"""What a header can carry: anything else is no token."""
+
+FURTHEST: Final = 4102444800.0
+"""The year 2100: an expiry beyond it is no Unix time in seconds."""
+
+
 class _Tokens(msgspec.Struct, frozen=True):
-    access_token: str
-    expires_at: float | None = None
-    refresh_token: str | None = None
+    access_token: Annotated[str, msgspec.Meta(pattern=_PRINTABLE)]
+    expires_at: Any = None
+    refresh_token: Annotated[str, msgspec.Meta(pattern=_PRINTABLE)] | None = None
+
+    @property
+    def expiry(self) -> float | None:
+        """When the token expires; None where the vendor gave no Unix time: its unit is known from a sample only."""
+        try:
+            expiry = float(self.expires_at)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return expiry if 0 < expiry < FURTHEST else None
 
 
 class _Validated(msgspec.Struct, frozen=True):
@@ -69,6 +85,11 @@ class Credentials:
         self._now = now
         self._ask_at = 0.0
         self._renewal: asyncio.Task[None] | None = None
+
+    @property
+    def refresh_token(self) -> Secret | None:
+        """What renews the access token, if anything does."""
+        return self._bearers.refresh
 
     async def current(self, operation: Operation) -> Secret:
         """The access token to send with `operation`.
@@ -95,7 +116,9 @@ class Credentials:
             try:
                 await self._renewed_once()
             except UpstreamError as error:
-                raise _refused(operation, error) from error
+                # Unless this was a clear no, nobody knows better than the vendor's first refusal.
+                if error.status in _CLEAR_NO:
+                    raise _refused(operation, error) from error
         return self._bearers.access
 
     def _is_due(self, bearers: Bearers) -> bool:
@@ -121,7 +144,7 @@ class Credentials:
         )
         tokens = decoded(reply, VALIDATE, _Validated).tokens
         rotated = Secret(tokens.refresh_token) if tokens.refresh_token else self._bearers.refresh
-        self._bearers = Bearers(Secret(tokens.access_token), rotated, tokens.expires_at)
+        self._bearers = Bearers(Secret(tokens.access_token), rotated, tokens.expiry)
 
 
 def _refused(operation: Operation, error: UpstreamError) -> CredentialsRefused:
@@ -161,7 +184,11 @@ class Authenticated(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request, token: Secret) -> httpx.Response:
         request.headers["authorization"] = f"Bearer {token.reveal()}"
-        return await self._inner.handle_async_request(request)
+        try:
+            return await self._inner.handle_async_request(request)
+        except UpstreamError as error:
+            error.hide(token, self._credentials.refresh_token)
+            raise
 
     @override
     async def aclose(self) -> None:

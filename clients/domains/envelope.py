@@ -6,7 +6,7 @@ gateway has a second form, `{"error", "error_description"}`, for refusals that
 come before the call is processed.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -34,26 +34,56 @@ class PossiblyExpired(Refused):
 
 
 class _Outcome(msgspec.Struct, frozen=True):
-    success: bool | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-    error: str | None = None
-    error_description: str | None = None
-    found: bool | None = None
-    ssl_valid: bool | None = None
+    """What an answer says of itself; of any type, because a refusal with an odd code is a refusal all the same."""
+
+    success: Any = None
+    error_code: Any = None
+    error_message: Any = None
+    error: Any = None
+    error_description: Any = None
+    found: Any = None
+    ssl_valid: Any = None
+    domain: Any = None
+    domains: Any = msgspec.UNSET
+    tokens: Any = None
 
     @property
     def is_check(self) -> bool:
         """A check's verdict is a result, whatever its `success` says."""
-        return self.found is not None and self.ssl_valid is not None
+        return isinstance(self.found, bool) and isinstance(self.ssl_valid, bool)
 
     @property
     def code(self) -> str | None:
-        return self.error_code or self.error or None
+        return _text(self.error_code) or _text(self.error)
 
     @property
     def words(self) -> str:
-        return self.error_message or self.error_description or "The vendor gave no reason."
+        return _text(self.error_message) or _text(self.error_description) or "The vendor gave no reason."
+
+    @property
+    def says_yes(self) -> bool:
+        """Whether this is a success.
+
+        A vendor that leaves false members out would leave a failing `success`
+        out, so its absence is no refusal by itself; but then the answer must
+        hold what was asked for.
+        """
+        if self.is_check or self.success is True:
+            return True
+        asked_for = isinstance(self.domain or self.tokens, dict) or self.domains is not msgspec.UNSET
+        return self.success is None and self.code is None and asked_for
+
+    @property
+    def says_no(self) -> bool:
+        """Whether this is one of the vendor's two refusals, and not some other JSON."""
+        return self.success is False or (self.success is None and self.code is not None)
+
+
+def _text(value: object) -> str | None:
+    """A code or a sentence, also if it came as a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def judge(reply: httpx.Response, operation: Operation) -> None:
@@ -63,7 +93,7 @@ def judge(reply: httpx.Response, operation: Operation) -> None:
         UpstreamError: The most telling class of `clients.errors`.
     """
     outcome = _outcome(reply)
-    if outcome is not None and reply.is_success and _says_yes(outcome):
+    if outcome is not None and reply.is_success and outcome.says_yes:
         return
     raise _failure(reply, outcome, operation)
 
@@ -90,13 +120,6 @@ def _outcome(reply: httpx.Response) -> _Outcome | None:
         return None
 
 
-def _says_yes(outcome: _Outcome) -> bool:
-    if outcome.is_check:
-        return True
-    # A vendor that leaves false members out would leave `success` out, so its absence alone is no refusal.
-    return outcome.success if outcome.success is not None else outcome.code is None
-
-
 def _failure(  # noqa: PLR0911 - a table: one return per row
     reply: httpx.Response, outcome: _Outcome | None, operation: Operation
 ) -> UpstreamError:
@@ -104,27 +127,22 @@ def _failure(  # noqa: PLR0911 - a table: one return per row
     code = outcome.code if outcome else None
     words = outcome.words if outcome else "The vendor gave no reason."
     match status:
-        case _ if outcome is not None and outcome.success is not True and outcome.error_code in KNOWN_CODES:
-            refused = NotFound if outcome.error_code == "NOT_FOUND" else Refused
-            return refused(words, operation=operation, status=status, code=code)
+        case _ if outcome is not None and outcome.says_no and code in KNOWN_CODES:
+            refused = NotFound if code == "NOT_FOUND" else Refused
+            return refused(words, operation=operation, status=status, code=code, documented=True)
         case 401 | 403:
             return CredentialsRefused(
                 "The vendor refused our credentials.", operation=operation, status=status, code=code
             )
-        case 400 if outcome is not None and outcome.success is None and outcome.error:
+        case 400 if outcome is not None and _text(outcome.error) is not None:
             return PossiblyExpired(words, operation=operation, status=status, code=code)
         case 429:
             return RateLimited("The vendor asks to slow down.", operation=operation, retry_after=seconds(reply))
         case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return Unavailable(f"The vendor answered {status}.", operation=operation, status=status, code=code)
-        case _ if outcome is None or reply.is_redirect or (reply.is_client_error and not _complete(outcome)):
+        case _ if outcome is None or reply.is_redirect or not outcome.says_no:
             return Garbled("The answer is not the vendor's JSON.", operation=operation, status=status)
         case 404:
             return NotFound(words, operation=operation, status=status, code=code)
         case _:
             return Refused(words, operation=operation, status=status, code=code)
-
-
-def _complete(outcome: _Outcome) -> bool:
-    """Whether this is one of the vendor's two refusals, and not some other JSON."""
-    return outcome.success is False or outcome.code is not None

@@ -89,7 +89,15 @@ class OneDomain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to refresh; a check that could not run may be missing."""
+    """The answer to refresh; a check that could not run may be missing, or not whole."""
 
     domain: DomainInfo
-    check: CheckResult | None = None
+    check: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def checked(self) -> CheckResult | None:
+        """The check, if there is a whole one."""
+        try:
+            return msgspec.json.decode(self.check, type=CheckResult)
+        except msgspec.MsgspecError:
+            return None

@@ -56,7 +56,8 @@ def prices(body: Any) -> str:
     """What each asks."""
 
     def price(row: Any) -> str:
-        every = f"every {row['next_period']} {row['next_period_duration']}"
+        count, unit = row["next_period"], row["next_period_duration"]
+        every = f"every {unit.removesuffix('s')}" if count == 1 else f"every {count} {unit}"
         return f"{row['lifetime_price']} once" if row["lifetime_price"] else f"{row['next_price']} {every}"
 
     return "\n".join(f"{row['ident']:<28} {row['currency']['code']} {price(row)}" for row in body["data"])

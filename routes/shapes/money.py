@@ -56,9 +56,13 @@ _UNUSUAL_DIGITS: Final[Mapping[str, int]] = MappingProxyType(
 """Digits after the point, where they are not two (ISO 4217, list one)."""
 
 
+MOST_DIGITS: Final = 30
+"""Of an amount, before or after the point: more is no price, and to write it out could fill memory."""
+
+
 def amount(value: Decimal | None) -> str | None:
     """The vendor's amount, digit for digit and without an exponent; None stays None."""
-    if value is None or not value.is_finite():
+    if value is None or not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
         return None
     return format(value, "f")
 

@@ -1,7 +1,6 @@
 """Lists: one page of rows, and where the next one begins."""
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, Generic, TypeVar
@@ -67,6 +66,6 @@ def _cursor(key: str) -> str:
 def _key(cursor: str) -> str:
     try:
         return base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
+    except ValueError as error:
         fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
         raise ValidationFailed("The cursor is not one of ours.", faults=[fault]) from error

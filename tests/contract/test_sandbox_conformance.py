@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -25,12 +26,12 @@ GENERATED = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 
-CHECKS = (
+CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,
-)
+]
 
 domains = schemathesis.openapi.from_path(UPSTREAMS / "funnelflux-domains.yaml")
 billing = schemathesis.openapi.from_path(UPSTREAMS / "funnelfox-billing.yaml")
@@ -45,7 +46,7 @@ def server() -> Iterator[SandboxServer]:
 
 @domains.parametrize()
 @GENERATED
-def test_the_sandbox_is_the_domains_vendor(case: Case, server: SandboxServer) -> None:
+def test_the_sandbox_is_the_domains_vendor(case: Case[Any], server: SandboxServer) -> None:
     """Whatever is sent, the answer is one that the document allows."""
     base = f"{server.url}/v1/{'auth' if case.operation.path == '/validate' else 'billing'}"
     case.call_and_validate(
@@ -55,7 +56,7 @@ def test_the_sandbox_is_the_domains_vendor(case: Case, server: SandboxServer) ->
 
 @billing.parametrize()
 @GENERATED
-def test_the_sandbox_is_the_billing_vendor(case: Case, server: SandboxServer) -> None:
+def test_the_sandbox_is_the_billing_vendor(case: Case[Any], server: SandboxServer) -> None:
     """Whatever is sent, the answer is one that the document allows."""
     secrets = credentials(TENANT)
     secret = {"ff-secret-key": secrets.secret_key} if case.operation.definition.raw["security"] else {}

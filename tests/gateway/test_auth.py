@@ -86,6 +86,23 @@ def test_a_missing_scope_is_named(tenant: Tenant) -> None:
     assert tenant.calls("POST /domains") == 0
 
 
+def test_a_customers_token_reads_the_catalog_and_nothing_of_others(tenant: Tenant) -> None:
+    """A route that does not say whose it is about refuses a token that is limited to one customer."""
+    with tenant.client(subject="user-ada") as api:
+        catalog = [api.get("/v1/price-points"), api.get("/v1/features")]
+        refused = [
+            api.get("/v1/domains"),
+            api.post("/v1/domains", json={"hostname": "a.subject-test.com"}),
+            api.get("/v1/transactions"),
+            api.get("/v1/customers/user-bob"),
+            api.post("/v1/refunds", json={}),
+        ]
+
+    assert {reply.status_code for reply in catalog} == {200}
+    assert {(reply.status_code, reply.json()["code"]) for reply in refused} == {(403, "subject_mismatch")}
+    assert tenant.calls("GET /domains") == tenant.calls("POST /domains") == tenant.calls("POST /my_assets") == 0
+
+
 def test_a_live_token_never_reaches_the_sandbox(gateway: RunningGateway, tenant: Tenant) -> None:
     """Without live credentials the call is refused, and not sent elsewhere."""
     _, secret = gateway.token(mode="live")

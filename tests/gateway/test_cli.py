@@ -54,6 +54,8 @@ def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> No
         ("token", "create", "--name", "x", "--scope", "domains:read", "--expires-in", "99999d"),
         ("token", "create", "--name", "x", "--scope", "domains:read", "--tenant", "a/b"),
         ("token", "create", "--name", "x" * 300, "--scope", "domains:read"),
+        ("token", "create", "--name", "a\x1b[2J", "--scope", "domains:read"),
+        ("token", "create", "--name", "x", "--subject", "", "--scope", "domains:read"),
         ("serve", "--workers", "2"),
         ("serve", "--port", "99999"),
         ("sandbox", "--host", "0.0.0.0"),  # noqa: S104 - it must be refused
@@ -72,7 +74,11 @@ def test_the_configuration_is_shown_without_its_secrets(environment: dict[str, s
     """Every variable with what it amounts to."""
     shown = gateway(
         "check-config",
-        environment={**environment, "FUNNELFOX_SECRET_KEY": "hunter2", "GATEWAY_REDIS_URL": "redis://:hunter2@r:1/0"},
+        environment={
+            **environment,
+            "FUNNELFOX_SECRET_KEY": "hunter2",
+            "GATEWAY_REDIS_URL": "redis://:hunter2@r:1/0?password=hunter2",
+        },
     )
 
     assert shown.returncode == 0

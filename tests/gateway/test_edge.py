@@ -119,7 +119,9 @@ def test_an_oversized_announcement_is_refused_on_any_route(anyone: httpx.Client)
 @pytest.mark.parametrize(
     ("body", "media_type", "status", "code"),
     [
-        (b"", "application/json", 400, "malformed_request"),
+        (b"", "application/json", 422, "validation_failed"),
+        (b"", None, 422, "validation_failed"),
+        (b"  ", "application/json", 422, "validation_failed"),
         (b"{", "application/json", 400, "malformed_request"),
         (b'{"hostname": "a.com"} x', "application/json", 400, "malformed_request"),
         (b'{"hostname": "\xff"}', "application/json", 400, "malformed_request"),
@@ -157,6 +159,50 @@ def test_all_faults_of_a_body_come_at_once(api: httpx.Client) -> None:
         {"pointer": "/host~1name", "detail": "There is no such member."},
         {"pointer": "/hostname", "detail": "This member is missing."},
     ]
+
+
+def test_the_faults_of_query_and_body_come_together(api: httpx.Client) -> None:
+    """Also those that different parts of us find."""
+    query = api.get("/v1/domains?bogus=1&limit=0&expand=x&q=a&q=b")
+    both = api.post("/v1/customers/search?limit=many&cursor=x", json={"mail": "a"})
+    empty = api.post("/v1/customers/search?limit=0")
+
+    assert [fault["pointer"] for fault in query.json()["errors"]] == ["/bogus", "/q", "/limit", "/expand"]
+    assert [(fault["pointer"], fault.get("in")) for fault in both.json()["errors"]] == [
+        ("/mail", None),
+        ("/email", None),
+        ("/limit", "query"),
+    ]
+    assert sorted(fault["pointer"] for fault in empty.json()["errors"]) == ["/email", "/limit"]
+
+
+def test_options_tells_every_method(anyone: httpx.Client) -> None:
+    """Without a token, since it is no secret."""
+    replies = [anyone.options(path) for path in ("/v1/domains", "/v1/domains/a.com", "/v1/domains/check")]
+
+    assert [reply.headers["allow"] for reply in replies] == [
+        "GET, HEAD, OPTIONS, POST",
+        "DELETE, GET, HEAD, OPTIONS",
+        "OPTIONS, POST",
+    ]
+    assert anyone.put("/v1/domains/check").headers["allow"] == "OPTIONS, POST"
+
+
+def test_a_caller_who_leaves_within_the_body_is_no_crash(
+    gateway: RunningGateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A phone that loses its network is nobody's error."""
+    _, secret = gateway.token()
+    address = urlsplit(gateway.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        head = f"POST /v1/domains HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer {secret}\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+    with gateway.client() as client:
+        client.get("/health/live")
+
+    logged = capfd.readouterr().err
+    assert "crashed" not in logged
+    assert secret not in logged
 
 
 def test_an_escaped_slash_never_changes_the_route(api: httpx.Client, gateway: RunningGateway) -> None:

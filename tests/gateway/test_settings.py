@@ -54,6 +54,8 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
                 "FUNNELFOX_SECRET_KEY_FILE": str(tmp_path / "long"),
                 "GATEWAY_DATABASE_URL": "mysql://hunter2@x",
                 "GATEWAY_REDIS_URL": "http://x",
+                "FUNNELFLUX_CNAME_TARGET": "not a host!!",
+                "FUNNELFLUX_AUTH_URL": "http://a b/",
                 "GATEWAY_SANDBOX": "sometimes",
                 "GATEWAY_PUBLIC_URL": "https://x:99999",
                 "GATEWAY_CORS_ORIGINS": "https://a.example/path",
@@ -68,6 +70,8 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
         "FUNNELFLUX_URL",
         "FUNNELFLUX_ACCESS_TOKEN",
         "FUNNELFLUX_REFRESH_TOKEN_FILE",
+        "FUNNELFLUX_CNAME_TARGET",
+        "FUNNELFLUX_AUTH_URL",
         "FUNNELFOX_URL",
         "FUNNELFOX_ORG_ID",
         "FUNNELFOX_SECRET_KEY_FILE",
@@ -81,6 +85,29 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
         "GATEWAY_DEADLINE_SECONDS",
         "GATEWAY_MONEY_DEADLINE_SECONDS",
     }
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FUNNELFLUX_ACCESS_TOKEN", "two\nlines"),
+        ("FUNNELFLUX_REFRESH_TOKEN", "\u00fcber"),
+        ("FUNNELFOX_SECRET_KEY", "a b"),
+        ("GATEWAY_DATABASE_URL", "postgresql://u:hunter2@h:bad/db"),
+        ("GATEWAY_DATABASE_URL", "sqlite:gateway.db"),
+        ("GATEWAY_DATABASE_URL", "sqlite://"),
+        ("GATEWAY_DATABASE_URL", "sqlite:///:memory:"),
+        ("GATEWAY_DATABASE_URL", "sqlite://host/x.db"),
+        ("GATEWAY_PUBLIC_URL", "https://x.example/\u00e9"),
+    ],
+)
+def test_what_can_not_work_is_found_at_start(name: str, value: str) -> None:
+    """And not at the first request."""
+    with pytest.raises(BadSettings) as caught:
+        from_environment({name: value})
+
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [name]
     assert "hunter2" not in str(caught.value)
 
 

@@ -118,6 +118,24 @@ def test_the_trace_travels_on_and_baggage_does_not(api: httpx.Client, tenant: Te
     }  # fmt: skip
 
 
+def test_a_callers_flag_does_not_switch_our_traces_off(api: httpx.Client, gateway: RunningGateway) -> None:
+    """It is a hint; what is kept is for us to decide."""
+    reply = api.get("/v1/features", headers={"traceparent": f"00-{'7' * 32}-b7ad6b7169203331-00"})
+
+    assert len(trace_of(reply, gateway)) == 2
+
+
+def test_a_vendors_code_is_a_label_only_if_it_is_documented(
+    api: httpx.Client, gateway: RunningGateway, tenant: Tenant
+) -> None:
+    """A vendor can't make up labels without end."""
+    tenant.fails("GET /domains", "success_false", code="ODD-1234")
+
+    *_, call = trace_of(api.get("/v1/domains"), gateway)
+
+    assert (call.attributes or {})["error.type"] == "Refused"
+
+
 def test_no_secret_is_in_any_span(api: httpx.Client, gateway: RunningGateway, tenant: Tenant) -> None:
     """Neither the caller's token nor the vendors' credentials nor the query."""
     api.get("/v1/domains?q=canary-in-a-query")

@@ -9,7 +9,12 @@ import pytest
 
 from tests.support.gateway import Tenant
 
-SESSION = {"price_point": "yearly-premium", "external_id": "new-customer", "email_address": "a@example.com", "integration_type": "fakeintegration"}  # fmt: skip
+SESSION = {
+    "price_point": "yearly-premium",
+    "external_id": "new-customer",
+    "email_address": "a@example.com",
+    "integration_type": "fakeintegration",
+}
 
 
 def key() -> dict[str, str]:
@@ -44,7 +49,9 @@ def test_a_session_carries_the_vendors_whole_object(api: httpx.Client) -> None:
 def test_numbers_of_the_vendors_object_stay_what_they_are(api: httpx.Client, tenant: Tenant) -> None:
     """Digit for digit, whether we know the member or not."""
     data = '{"client_token":"ct","order_id":"o","amount_total":1234567890123456789,"rate":0.1000000000000000000001}'
-    tenant.fails("POST /checkout/create_client_session", "status", status=200, body=f'{{"status":"success","data":{data}}}')
+    tenant.fails(
+        "POST /checkout/create_client_session", "status", status=200, body=f'{{"status":"success","data":{data}}}'
+    )
 
     reply = api.post("/v1/checkout/sessions", json=SESSION)
 
@@ -61,7 +68,10 @@ def test_a_session_is_bound_to_another_price_point(api: httpx.Client, tenant: Te
     )
     pay(api, session["order_id"], "pmt_ok")
 
-    assert (changed.status_code, changed.json()) == (200, {"order_id": session["order_id"], "price_point": "quarterly-eur"})
+    assert (changed.status_code, changed.json()) == (
+        200,
+        {"order_id": session["order_id"], "price_point": "quarterly-eur"},
+    )
     charge = tenant.account.ledger.entries[-1]
     assert (str(charge.amount), charge.currency) == ("24.90", "EUR")
 
@@ -72,7 +82,10 @@ def test_a_payment_is_charged_once(api: httpx.Client, tenant: Tenant) -> None:
 
     reply = pay(api, order, "pmt_ok")
 
-    assert (reply.status_code, reply.json()) == (200, {"state": "succeeded", "order_id": order, "action_required_token": None})
+    assert (reply.status_code, reply.json()) == (
+        200,
+        {"state": "succeeded", "order_id": order, "action_required_token": None},
+    )
     charges = [entry for entry in tenant.account.ledger.entries if str(entry.order_id) == order]
     assert [entry.amount for entry in charges] == [Decimal("79.99")]
     owned = api.get("/v1/customers/new-customer/assets").json()["subscriptions"]
@@ -151,8 +164,12 @@ def test_one_click_charges_the_saved_card(api: httpx.Client, tenant: Tenant) -> 
     """Once, and not for what is owned already."""
     before = len(tenant.account.ledger.entries)
 
-    bought = api.post("/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "coach-session"}, headers=key())
-    again = api.post("/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "monthly-premium"}, headers=key())
+    bought = api.post(
+        "/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "coach-session"}, headers=key()
+    )
+    again = api.post(
+        "/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "monthly-premium"}, headers=key()
+    )
 
     assert (bought.status_code, bought.json()["state"]) == (200, "succeeded")
     assert (again.status_code, again.json()["code"]) == (409, "double_purchase")
@@ -160,7 +177,11 @@ def test_one_click_charges_the_saved_card(api: httpx.Client, tenant: Tenant) -> 
 
 
 MONEY = [
-    ("/v1/checkout/payments", {"order_id": str(uuid4()), "payment_method_token": "pmt_ok"}, "POST /checkout/create_payment"),
+    (
+        "/v1/checkout/payments",
+        {"order_id": str(uuid4()), "payment_method_token": "pmt_ok"},
+        "POST /checkout/create_payment",
+    ),
     (f"/v1/checkout/payments/{uuid4()}/resume", {"resume_token": "rt_ok"}, "POST /checkout/resume_payment"),
     ("/v1/checkout/one-click", {"external_id": "user-ada", "price_point": "coach-session"}, "POST /checkout/one_click"),
 ]
@@ -217,7 +238,9 @@ def test_paying_needs_a_scope_and_charging_a_saved_card_another(tenant: Tenant) 
     """A shop's frontend can open sessions without reaching anybody's saved card."""
     with tenant.client(scopes=["checkout:write"]) as shop:
         opened = shop.post("/v1/checkout/sessions", json=SESSION)
-        charged = shop.post("/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "a"}, headers=key())
+        charged = shop.post(
+            "/v1/checkout/one-click", json={"external_id": "user-ada", "price_point": "a"}, headers=key()
+        )
 
     assert opened.status_code == 201
     assert (charged.status_code, charged.json()["code"]) == (403, "insufficient_scope")

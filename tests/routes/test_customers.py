@@ -60,7 +60,11 @@ def test_a_customer_is_one_answer_from_three(api: httpx.Client, tenant: Tenant) 
 
 @pytest.mark.parametrize(
     ("operation", "part"),
-    [("POST /my_assets", "assets"), ("POST /subscription/search", "subscriptions"), ("POST /payments_history", "payments")],
+    [
+        ("POST /my_assets", "assets"),
+        ("POST /subscription/search", "subscriptions"),
+        ("POST /payments_history", "payments"),
+    ],
 )
 def test_a_part_that_fails_is_named(api: httpx.Client, tenant: Tenant, operation: str, part: str) -> None:
     """The rest of the answer holds."""
@@ -99,7 +103,8 @@ def test_a_customer_of_whom_nothing_can_be_had_is_a_failure(api: httpx.Client, t
 
 
 @pytest.mark.parametrize(
-    "external_id", ["search", "a/assets", "../x", "a b", "ü", "?x=1", "#", "%2F", "a@example.com", "search/assets", "a\x00b"]
+    "external_id",
+    ["search", "a/assets", "../x", "a b", "ü", "?x=1", "#", "%2F", "a@example.com", "search/assets", "a\x00b"],
 )
 def test_an_id_may_hold_anything_and_reaches_no_other_route(
     api: httpx.Client, tenant: Tenant, external_id: str
@@ -115,7 +120,10 @@ def test_an_id_may_hold_anything_and_reaches_no_other_route(
     assert tenant.calls("POST /search_users") == 0
 
 
-@pytest.mark.parametrize(("body", "pointer"), [({}, "/email"), ({"email": 1}, "/email"), ({"email": "x" * 1025}, "/email"), ({"email": None, "q": 1}, "/q")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [({}, "/email"), ({"email": 1}, "/email"), ({"email": "x" * 1025}, "/email"), ({"email": None, "q": 1}, "/q")],
+)
 def test_a_wrong_search_is_refused_here(api: httpx.Client, tenant: Tenant, body: object, pointer: str) -> None:
     """The key must be there, though it may be null."""
     reply = api.post("/v1/customers/search", json=body)

@@ -36,11 +36,12 @@ def test_every_operation_names_its_failures_and_scopes(anyone: httpx.Client) -> 
     for path, item in document["paths"].items():
         for operation in item.values():
             problems = {status for status in operation["responses"] if not status.startswith("2")}
-            assert {"400", "500"} <= problems
+            assert {"400", "422", "500"} <= problems
             if path.startswith("/v1/"):
                 assert {"401", "403", "502", "503", "504"} <= problems
-                assert operation["security"] == [{"bearer": []}]
                 assert operation["x-scopes"]
+                assert operation["security"] == [{"bearer": operation["x-scopes"]}]
+                assert all(f"`{scope}` (" in operation["description"] for scope in operation["x-scopes"])
 
 
 @pytest.mark.parametrize("code", [problem.code for problem in catalogue()])

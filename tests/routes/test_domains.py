@@ -112,6 +112,10 @@ def test_a_row_that_cannot_be_expanded_says_so(api: httpx.Client, tenant: Tenant
         ("limit=501", ["/limit"]),
         ("limit=many&expand=all", ["/expand", "/limit"]),
         ("cursor=%00", ["/cursor"]),
+        ("cursor=%C3%A9", ["/cursor"]),
+        ("cursor=%FF", ["/cursor"]),
+        ("expand=null&limit=null", ["/expand", "/limit"]),
+        ("cursor=A", ["/cursor"]),
         ("limit=51&expand=readiness", ["/limit"]),
         ("stauts=active&order=asc", ["/order", "/stauts"]),
         ("limit=1&limit=2", ["/limit"]),
@@ -292,6 +296,17 @@ def test_a_check_that_says_no_is_a_result(api: httpx.Client, tenant: Tenant) -> 
 
     assert reply.status_code == 200
     assert (reply.json()["found"], reply.json()["error_message"]) == (False, "no route")
+
+
+def test_a_broken_check_does_not_spoil_a_refresh(api: httpx.Client, tenant: Tenant) -> None:
+    """The domain was read; what is missing is named."""
+    body = '{"success": true, "domain": {"domain": "a.refresh-test.com"}, "check": {"error_message": "boom"}}'
+    tenant.fails("POST /domains/{domain}/refresh", "status", status=200, body=body)
+
+    reply = api.post("/v1/domains/a.refresh-test.com/refresh")
+
+    assert (reply.status_code, reply.json()["check"]) == (200, None)
+    assert [missing["part"] for missing in reply.json()["missing"]] == ["check"]
 
 
 def test_any_hostname_can_be_checked(api: httpx.Client) -> None:

@@ -62,7 +62,8 @@ def test_a_refund_answers_the_payment_as_it_is_then(
 
 
 @pytest.mark.parametrize(
-    "amount", ["1e3", "-1", "NaN", "Infinity", "0", "0.00", "0.001", "1,00", " 1", "1\n", "1.", ".5", "", "1" * 20, "1.01"]
+    "amount",
+    ["1e3", "-1", "NaN", "Infinity", "0", "0.00", "0.001", "1,00", " 1", "1\n", "1.", ".5", "", "1" * 20, "1.01"],
 )
 def test_an_amount_that_can_not_be_given_back_is_refused_here(api: httpx.Client, tenant: Tenant, amount: str) -> None:
     """No number, no amount of the currency, or more than is left: the vendor hears nothing of it."""
@@ -198,6 +199,9 @@ def test_pages_hold_whatever_the_vendors_bound_means(*, inclusive: bool, per_mom
     [
         ("since=2026-01-01T00:00:00", "/since"),
         ("since=yesterday", "/since"),
+        ("since=", "/since"),
+        ("subscription_id=null", "/subscription_id"),
+        ("limit=null", "/limit"),
         ("since=0001-01-01T00:00:00%2B14:00", "/since"),
         ("cursor=nonsense", "/cursor"),
         ("order_id=1", "/order_id"),

@@ -31,6 +31,18 @@ FAILURES: list[tuple[str, dict[str, object], tuple[int, str], tuple[int, str]]] 
         (504, "outcome_unknown"),
     ),
     ("status", {"status": 200, "body": "[" * 100_000}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
+    (
+        "status",
+        {"status": 200, "body": '{"status":"maintenance"}'},
+        (502, "upstream_invalid_response"),
+        (504, "outcome_unknown"),
+    ),
+    (
+        "status",
+        {"status": 200, "body": '{"success":false,"error_code":42,"error_message":{}}'},
+        (422, "upstream_rejected"),
+        (422, "upstream_rejected"),
+    ),
     ("success_false", {"code": "SOMETHING"}, (422, "upstream_rejected"), (422, "upstream_rejected")),
     ("success_false", {"code": "NOT_FOUND", "status": 500}, (404, "not_found"), (404, "not_found")),
     ("html", {"status": 200}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
@@ -118,6 +130,31 @@ def test_a_billing_code_keeps_its_meaning_under_any_status(
     upstream = reply.json()["upstream"]
     assert (upstream["name"], upstream["status"], upstream["code"]) == ("funnelfox", http_status, code)
     assert upstream["request_id"]
+
+
+def test_our_secrets_do_not_come_back_in_the_vendors_words(api: httpx.Client, tenant: Tenant) -> None:
+    """A vendor that repeats what it was sent does not make us tell it to the caller."""
+    secrets = tenant.account.credentials
+    said = f"no {secrets.access_token} / {secrets.refresh_token}"
+    tenant.fails("GET /domains", "success_false", code=f"BAD {secrets.access_token}", message=said)
+    tenant.fails("POST /search_users", "status_error", message=f"key {secrets.secret_key} is odd")
+
+    domains = api.get("/v1/domains")
+    customers = api.post("/v1/customers/search", json={"email": "a@example.com"})
+
+    assert (domains.json()["detail"], domains.json()["upstream"]["code"]) == ("no *** / ***", None)
+    assert customers.json()["detail"] == "key *** is odd"
+
+
+@pytest.mark.parametrize("wait", ["Fri, 01 Jan 99999999999999999999 00:00:00 GMT", "9" * 5000, "x" * 100])
+def test_a_hostile_wait_is_no_crash(api: httpx.Client, tenant: Tenant, wait: str) -> None:
+    """What can't be read is as good as nothing."""
+    tenant.fails("DELETE /domains/{domain}", "rate_limited", retry_after=wait)
+
+    reply = api.delete("/v1/domains/a.wait-test.com")
+
+    assert (reply.status_code, reply.json()["code"]) == (503, "upstream_rate_limited")
+    assert 0 < int(reply.headers["retry-after"]) <= 3600
 
 
 def test_one_vendors_failure_leaves_the_other_alone(api: httpx.Client, tenant: Tenant) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from opentelemetry.sdk.trace import TracerProvider
 
-from clients.billing import NAME, judge, wire
+from clients.billing import judge, wire
 from clients.billing.catalog import CatalogClient
 from clients.billing.checkout import CheckoutClient
 from clients.billing.customers import CustomersClient
@@ -16,8 +16,8 @@ from clients.billing.payments import PaymentsClient
 from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
 from clients.secret import Secret
-from clients.timeouts import Timeouts
 from clients.transport import Upstream, layered
+from tests.support.timing import timeouts
 
 # A call that takes longer than this on loopback hangs.
 _SECONDS: Final = 10.0
@@ -36,9 +36,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def billing(url: str, *, org_id: str, secret_key: str | None) -> AsyncIterator[Billing]:
     """Clients of one organization at the vendor that answers at `url`."""
-    timeouts = Timeouts(answer=dict.fromkeys(("read", "probe", "write", "money"), _SECONDS))
     transport = layered(
-        judge, upstream=NAME, timeouts=timeouts, tracer_provider=TracerProvider(), tls=ssl.create_default_context()
+        judge, timeouts=timeouts(_SECONDS), tracer_provider=TracerProvider(), tls=ssl.create_default_context()
     )
     key = Secret(secret_key) if secret_key is not None else None
     upstream = Upstream(f"{url}/{org_id}/v1", SecretKeyed(transport, key))

@@ -53,11 +53,14 @@ class RunningGateway:
         tenant: str = "default",
         mode: Mode = "test",
         scopes: Sequence[str] = tuple(SCOPES),
+        subject: str | None = None,
         lifetime_seconds: int | None = None,
     ) -> tuple[TokenRecord, str]:
         """A new token: what is kept of it, and its secret."""
         record, secret = self._on_tokens(
-            lambda tokens: tokens.create("test", scopes, tenant=tenant, mode=mode, lifetime_seconds=lifetime_seconds)
+            lambda tokens: tokens.create(
+                "test", scopes, tenant=tenant, mode=mode, subject=subject, lifetime_seconds=lifetime_seconds
+            )
         )
         return record, secret.reveal()
 
@@ -100,9 +103,9 @@ class Tenant:
         """Its accounts at both vendors, with the story's data to begin with."""
         return self._sandbox.account(self.name)
 
-    def client(self, scopes: Sequence[str] = tuple(SCOPES)) -> httpx.Client:
+    def client(self, scopes: Sequence[str] = tuple(SCOPES), *, subject: str | None = None) -> httpx.Client:
         """An HTTP client that holds a token of this tenant."""
-        _, secret = self._gateway.token(tenant=self.name, scopes=scopes)
+        _, secret = self._gateway.token(tenant=self.name, scopes=scopes, subject=subject)
         return self._gateway.client(secret)
 
     def fails(self, operation: str, kind: str, **details: object) -> None:

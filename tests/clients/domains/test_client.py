@@ -24,9 +24,9 @@ from clients.errors import (
     Unavailable,
     UpstreamError,
 )
-from clients.timeouts import Timeouts
 from clients.transport import Upstream, layered
 from tests.support.scripted_vendor import ScriptedVendor
+from tests.support.timing import timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -54,11 +54,9 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 @pytest.fixture
 async def client(vendor: ScriptedVendor) -> AsyncIterator[DomainsClient]:
     """A client of that vendor, without the layer of credentials."""
-    timeouts = Timeouts(answer={"read": 5, "probe": 5, "write": 5, "money": 5})
     transport = layered(
         domains.judge,
-        upstream=domains.NAME,
-        timeouts=timeouts,
+        timeouts=timeouts(5),
         tracer_provider=TracerProvider(),
         tls=ssl.create_default_context(),
     )
@@ -219,8 +217,7 @@ async def test_nobody_at_home_means_nothing_was_sent() -> None:
     """The one failure after which even a write may be sent again."""
     transport = layered(
         domains.judge,
-        upstream=domains.NAME,
-        timeouts=Timeouts(answer={"read": 5, "probe": 5, "write": 5, "money": 5}),
+        timeouts=timeouts(5),
         tracer_provider=TracerProvider(),
         tls=ssl.create_default_context(),
     )

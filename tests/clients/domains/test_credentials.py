@@ -10,14 +10,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from clients import domains
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials
-from clients.errors import CredentialsRefused, UpstreamError
+from clients.errors import CredentialsRefused, Refused, UpstreamError
 from clients.sandbox.choices import Choices
 from clients.sandbox.credentials import credentials as made_for
 from clients.sandbox.faults import Fault
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
-from clients.timeouts import Timeouts
 from clients.transport import Upstream, layered
+from tests.support.timing import timeouts
 
 HOURS = 3600.0
 
@@ -45,8 +45,7 @@ class Account:
         self.behind = 0.0
         self.transport = layered(
             domains.judge,
-            upstream=domains.NAME,
-            timeouts=Timeouts(answer={"read": 5, "probe": 5, "write": 5, "money": 5}),
+            timeouts=timeouts(5),
             tracer_provider=TracerProvider(),
             tls=ssl.create_default_context(),
         )
@@ -145,6 +144,47 @@ async def test_a_validation_that_fails_does_not_stop_a_good_token(account: Accou
 
     assert account.count("GET /domains") == 2
     assert account.count("POST /validate") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "expires_at", ['"1795000000"', '"2027-01-01T00:00:00Z"', "1795000000000", "null", "true", "[]"]
+)
+async def test_a_new_token_is_kept_whatever_its_expiry_looks_like(account: Account, expires_at: str) -> None:
+    """The unit is known from a sample only; a token that the vendor gave is not thrown away for it."""
+    made = made_for("t1")
+    body = f'{{"tokens": {{"access_token": "{made.access_token}", "expires_at": {expires_at}}}}}'
+    account.server.sandbox.faults.add(Fault(operation="POST /validate", kind="status", status=200, body=body))
+
+    await account.client.list_all()
+    await account.client.list_all()
+
+    assert account.count("POST /validate") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("token", ["", "two\\nlines", "\u00fcber"])
+async def test_what_no_header_can_carry_is_no_token(account: Account, token: str) -> None:
+    """The one at hand stays in use."""
+    body = f'{{"tokens": {{"access_token": "{token}"}}}}'
+    account.server.sandbox.faults.add(Fault(operation="POST /validate", kind="status", status=200, body=body))
+
+    await account.client.list_all()
+
+    assert account.count("GET /domains") == 1
+
+
+@pytest.mark.anyio
+async def test_a_refusal_is_not_hidden_by_a_renewal_that_fails(account: Account) -> None:
+    """A 400 may be about the request; while nobody can say otherwise, its words count."""
+    body = '{"error": "invalid_domain", "error_description": "No such zone."}'
+    account.server.sandbox.faults.add(Fault(operation="POST /domains", kind="status", status=400, body=body))
+    account.server.sandbox.faults.add(Fault(operation="POST /validate", kind="drop_before"))
+
+    with pytest.raises(Refused) as caught:
+        await account.client.create("a.example.com")
+
+    assert (caught.value.code, caught.value.detail) == ("invalid_domain", "No such zone.")
 
 
 @pytest.mark.anyio

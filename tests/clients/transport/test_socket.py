@@ -9,9 +9,10 @@ import pytest
 
 from clients.connection import LARGEST_BODY, LARGEST_HEAD
 from clients.errors import Garbled, Interrupted, Kind, Operation, TimedOut, Unreachable, UpstreamError
-from clients.timeouts import Timed, Timeouts
+from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
 from tests.support.raw_server import OK, RawServer
+from tests.support.timing import timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +34,7 @@ async def server() -> AsyncIterator[RawServer]:
 def upstream(port: int, *, seconds: float = SECONDS, connect: float = 2.0) -> Upstream:
     """The socket layer alone, which takes every whole answer for a yes."""
     socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context())
-    timeouts = Timeouts(connect=connect, answer=dict.fromkeys(("read", "probe", "write", "money"), seconds))
-    return Upstream(f"http://127.0.0.1:{port}", Timed(socket, timeouts))
+    return Upstream(f"http://127.0.0.1:{port}", Timed(socket, timeouts(seconds, connect=connect)))
 
 
 async def failure(server: RawServer, kind: Kind = "read", *, seconds: float = SECONDS) -> UpstreamError:
@@ -282,8 +282,7 @@ async def test_a_header_can_not_be_smuggled_in(server: RawServer) -> None:
 async def test_a_foreign_certificate_means_nothing_was_sent(server: RawServer) -> None:
     """TLS is verified: a server that has none, or another's, hears nothing of the call."""
     socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context())
-    timeouts = Timeouts(answer=dict.fromkeys(("read", "probe", "write", "money"), SECONDS))
-    client = Upstream(f"https://127.0.0.1:{server.port}", Timed(socket, timeouts))
+    client = Upstream(f"https://127.0.0.1:{server.port}", Timed(socket, timeouts(SECONDS)))
     server.close_after_answer = True
 
     with pytest.raises((Unreachable, TimedOut)) as caught:

@@ -1,0 +1,60 @@
+"""Query strings: which parameters a route takes, and every fault at once."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.problems import Fault
+
+
+def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]) -> list[Fault]:
+    """All that is wrong with a query string; nothing, for nearly every request.
+
+    Args:
+        handler: Of the route.
+        query: As it came.
+        declared: The names that the route takes, and whether each may be given several times.
+    """
+    if not query:
+        return []
+    given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    names = [name for name, _ in given]
+    strange = sorted({*names} - declared.keys())
+    again = sorted(name for name in declared if names.count(name) > 1 and not declared[name])
+    null = [f"/{name}" for name, text in given if text == "null" and _is_nothing(handler, name)]
+    if not strange and not again and not null:
+        return []  # What single values have wrong else, the framework tells.
+    return [
+        *(Fault(pointer, "There is no null in a query: leave the parameter out.", "query") for pointer in null),
+        *(Fault(f"/{name[:100]}", "There is no such query parameter.", "query") for name in strange),
+        *(Fault(f"/{name}", "Give it once.", "query") for name in again),
+        *value_faults(handler, query, declared),
+    ]
+
+
+def _is_nothing(handler: HTTPRouteHandler, name: str) -> bool:
+    """Whether the framework would take the text "null" for no value at all, and so for no filter."""
+    types = {field.name: field.type for field in msgspec.structs.fields(handler.signature_model)}
+    try:
+        return name in types and msgspec.convert("null", type=types[name], strict=False) is None
+    except msgspec.ValidationError:
+        return False
+
+
+def value_faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]) -> list[Fault]:
+    """What is wrong with the values of the parameters that the route takes."""
+    types = {field.name: field.type for field in msgspec.structs.fields(handler.signature_model)}
+    values: dict[str, Any] = {}
+    for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in declared and name in types:
+            values[name] = [*values.get(name, ()), text] if declared[name] else text
+    found = []
+    for name, value in values.items():
+        try:
+            msgspec.convert(value, type=types[name], strict=False)
+        except msgspec.ValidationError as error:
+            found.append(Fault(f"/{name}", f"{str(error).partition(' - at ')[0]}.", "query"))
+    return found

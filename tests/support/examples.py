@@ -1,0 +1,171 @@
+"""The examples of the API document: one walk through the gateway on the sandbox, written down.
+
+Run as a module, it prints them as `make openapi-examples` commits them. The
+sandbox's clock stands still and its identifiers repeat, so that two walks give
+the same; what the gateway itself makes anew is replaced.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+
+from clients.sandbox.billing.identities import Identities
+from clients.sandbox.clock import Clock
+from clients.sandbox.emulator import Sandbox
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
+from gateway.app import document
+from gateway.openapi.examples import Example, Received, Sent
+from gateway.openapi.headers import EVERYWHERE, KNOWN
+from gateway.settings import FunnelFluxSettings, Settings
+from tests.support.gateway import RunningGateway
+from tests.support.walk import STEPS, Step
+
+NOW: Final = 1_767_268_800
+"""2026-01-01T12:00:00Z: what the sandbox's clock shows."""
+
+REPLACED: Final = {
+    "request_id": "req_Vq3nT0c9sKjT2mXbq1hZkQ",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "fetched_at": "2026-01-01T12:00:00Z",
+}
+"""Members that differ from one run to the next."""
+
+
+class Stage(NamedTuple):
+    """A gateway on a sandbox where nothing is left to chance."""
+
+    gateway: RunningGateway
+    sandbox: Sandbox
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """The default tenant's story, always the same."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        patch.setattr(Identities, "become_unique", lambda _: None)
+        with SandboxServer(clock=Clock(lambda: NOW)) as server:
+            settings = Settings(
+                database_url=Secret(f"sqlite:///{Path(folder) / 'gateway.db'}"),
+                sandbox=server.url,
+                log_level="error",
+                funnelflux=FunnelFluxSettings(cname_target="cname.sandbox.example.net"),
+            )
+            with RunningGateway(settings) as gateway:
+                yield Stage(gateway, server.sandbox)
+
+
+def captured() -> dict[str, list[Example]]:
+    """The examples of every operation, by its id."""
+    operations = {
+        operation["operationId"]: (method.upper(), path)
+        for path, item in document()["paths"].items()
+        for method, operation in item.items()
+    }
+    answers: dict[str, Any] = {}
+    found: dict[str, list[Example]] = {}
+    with stage() as (gateway, sandbox):
+        _, secret = gateway.token()
+        with gateway.client(secret) as api:
+            for step in STEPS:
+                if step.operation not in operations:
+                    continue
+                if step.clock_seconds:
+                    sandbox.clock.advance(step.clock_seconds)
+                sent = _sent(step, answers)
+                reply = _call(api, *operations[step.operation], sent)
+                if reply.status_code != step.expect:
+                    told = f"{reply.status_code} instead of {step.expect}: {reply.text}"
+                    raise AssertionError(f"{step.operation}: {told}")
+                received = _received(reply, step.shortened)
+                answers[step.title or step.operation] = answers[step.operation] = received.body
+                if step.title:
+                    found.setdefault(step.operation, []).append(Example(title=step.title, sent=sent, received=received))
+    return dict(sorted(found.items()))
+
+
+def written() -> str:
+    """The examples as a file."""
+    return msgspec.json.format(msgspec.json.encode(captured()), indent=2).decode() + "\n"
+
+
+def _sent(step: Step, answers: Mapping[str, Any]) -> Sent:
+    body = _resolved(step.body, answers)
+    return Sent(
+        path={name: str(_resolved(value, answers)) for name, value in step.path.items()},
+        query=dict(step.query),
+        headers=dict(step.headers),
+        media_type=None if body is None else "text/csv" if isinstance(body, str) else "application/json",
+        body=body,
+    )
+
+
+def _resolved(value: Any, answers: Mapping[str, Any]) -> Any:
+    """`value`, with `$step/member` replaced by what that step was answered."""
+    match value:
+        case str() if value.startswith("$"):
+            name, *members = value[1:].split("/")
+            found = answers[name]
+            for member in members:
+                found = found[int(member) if isinstance(found, list) else member]
+            return found
+        case dict():
+            return {name: _resolved(part, answers) for name, part in value.items()}
+        case _:
+            return value
+
+
+def _call(api: httpx.Client, method: str, path: str, sent: Sent) -> httpx.Response:
+    place = path.format(**{name: quote(value, safe="") for name, value in sent.path.items()})
+    headers = dict(sent.headers)
+    if sent.media_type is not None:
+        headers["content-type"] = sent.media_type
+    content = sent.body.encode() if isinstance(sent.body, str) else msgspec.json.encode(sent.body)
+    return api.request(
+        method,
+        place,
+        params=sent.query,
+        headers={"accept": "application/json", **headers},
+        content=None if sent.body is None else content,
+    )
+
+
+def _received(reply: httpx.Response, shortened: Callable[[Any], Any] | None) -> Received:
+    media_type = reply.headers.get("content-type", "").partition(";")[0] or None
+    body: Any = None
+    if reply.content:
+        body = _replaced(reply.json()) if "json" in str(media_type) else reply.text
+    return Received(
+        status=reply.status_code,
+        headers={name: reply.headers[name] for name in KNOWN if name in reply.headers and name not in EVERYWHERE},
+        media_type=media_type if reply.content else None,
+        body=shortened(body) if shortened else body,
+    )
+
+
+def _replaced(value: Any) -> Any:
+    match value:
+        case dict():
+            return {
+                name: REPLACED[name] if name in REPLACED and part is not None else _replaced(part)
+                for name, part in value.items()
+            }
+        case list():
+            return [_replaced(part) for part in value]
+        case _:
+            return value
+
+
+if __name__ == "__main__":
+    sys.stdout.write(written())

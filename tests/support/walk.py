@@ -1,0 +1,187 @@
+"""The calls that the examples of the API document are taken from, in their order."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+
+class Step(NamedTuple):
+    """One call.
+
+    A value `$step/member` is what the step of that title, or else the last call
+    of that operation, was answered.
+    """
+
+    operation: str
+    title: str = ""
+    """What it shows; empty: it only prepares another step."""
+    expect: int = 200
+    path: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: Any = None
+    """JSON, or text for a file."""
+    clock_seconds: float = 0
+    """How far the sandbox's clock is put on before."""
+    shortened: Callable[[Any], Any] | None = None
+    """What to keep of a long answer."""
+
+
+NEW: Final = "track.example.com"
+_KEY: Final = {"Idempotency-Key": "0b8ac57e-8a4b-4ac8-bd5f-1f0f64a0a8fd"}
+
+_DOMAINS: Final = (
+    Step("listDomains", "The first two domains", query={"limit": "2"}),
+    Step("listDomains", "With the verdict on each", query={"limit": "1", "expand": "readiness"}),
+    Step("createDomain", "A new hostname", 201, body={"hostname": NEW}),
+    Step("getDomain", "A hostname that waits for its DNS records", path={"hostname": NEW}),
+    Step("checkDomain", "A hostname that serves visitors", body={"hostname": "live.brightside.example"}),
+    Step("refreshDomain", "An hour later", path={"hostname": NEW}, clock_seconds=3600),
+    Step("deleteDomain", "No longer needed", 204, path={"hostname": NEW}),
+)
+
+_CATALOG: Final = (
+    Step("listPricePoints", "The first two price points", query={"limit": "2"}),
+    Step("getPricePoint", "A subscription with a free trial", path={"ident": "monthly-premium"}),
+    Step(
+        "createPricePoint",
+        "A month, after a week for one dollar",
+        201,
+        body={
+            "ident": "monthly-plus",
+            "currency_code": "USD",
+            "features": ["premium-access"],
+            "intro_type": "paid_trial",
+            "intro_paid_trial_price": "1.00",
+            "intro_paid_trial_period": 1,
+            "intro_paid_trial_period_duration": "weeks",
+            "next_price": "14.99",
+            "next_period": 1,
+            "next_period_duration": "months",
+        },
+    ),
+    Step("updatePricePoint", "A higher price", path={"ident": "monthly-plus"}, body={"next_price": "16.99"}),
+    Step("exportPricePoints", "All of them"),
+    Step("importPricePoints", "The same again: nothing is new", body="$exportPricePoints"),
+    Step("listFeatures", "All features"),
+    Step("createFeature", "Something to use up", 201, body={"ident": "meal-plan", "feature_type": "consumable"}),
+)
+
+_CUSTOMER: Final = {"external_id": "user-ada"}
+_ACTIVE: Final = {"subscription_id": "$Those of one customer/data/0/id"}
+_PAUSED: Final = {"subscription_id": "$Paused ones/data/0/id"}
+_CANCELLED: Final = {"subscription_id": "$Cancelled ones/data/0/id"}
+
+_SUBSCRIPTIONS: Final = (
+    Step("listSubscriptions", "Those of one customer", query=_CUSTOMER),
+    Step("listSubscriptions", "Paused ones", query={"external_id": "user-mika"}),
+    Step("listSubscriptions", "Cancelled ones", query={"external_id": "user-linus"}),
+    Step("searchSubscriptions", "By customer and kind of intro", body=_CUSTOMER | {"intro_type": "free_trial"}),
+    Step("getSubscription", "One that renews", path=_ACTIVE),
+    Step("enableAutorenew", "A cancellation taken back", path=_CANCELLED, body={"reason": "changed their mind"}),
+    Step("disableAutorenew", "Cancelled by support", path=_CANCELLED, body={"reason": "asked by phone"}),
+    Step("resumeSubscription", "Back before the pause ends", path=_PAUSED, body={"reason": "back early"}),
+    Step("pauseSubscription", "Until February", path=_PAUSED, body={"pause_till": "2026-02-01T00:00:00Z"}),
+    Step("deferSubscription", "A month for free", path=_ACTIVE, body={"defer_till": "2026-03-01T00:00:00Z"}),
+    Step(
+        "discountSubscription",
+        "Half price, three times",
+        path=_ACTIVE,
+        headers=_KEY,
+        body={"percent": 50, "count_of_iterations": 3},
+    ),
+    Step(
+        "migrateSubscription",
+        "What a move would cost",
+        path=_ACTIVE,
+        body={"price_point": "yearly-premium", "strategy": "price_prorate", "dry_run": True},
+    ),
+    Step(
+        "migrateSubscription",
+        "The move",
+        path=_ACTIVE,
+        headers=_KEY,
+        body={"price_point": "yearly-premium", "strategy": "price_prorate"},
+    ),
+)
+
+_CUSTOMERS: Final = (
+    Step("searchCustomers", "By e-mail address", body={"email": "ada@example.com"}),
+    Step("getCustomerAssets", "Subscriptions and one-off purchases", path={"external_id": "user-grace"}),
+    Step("listPayments", "The oldest payment", path=_CUSTOMER, query={"limit": "1"}),
+    Step("getCustomer", "Everything about one customer", path={"external_id": "user-noor"}),
+    Step("listTransactions", "The first page", query={"limit": "2"}),
+    Step("listPayments", path={"external_id": "user-grace"}),
+    Step(
+        "createRefund",
+        "A part, and the subscription goes on",
+        headers=_KEY,
+        body={
+            "external_id": "user-grace",
+            "order_id": "$listPayments/data/0/order_id",
+            "amount": "20.00",
+            "soft_refund": True,
+        },
+    ),
+)
+
+_SESSION: Final = {
+    "price_point": "monthly-paid-trial",
+    "external_id": "user-zoe",
+    "email_address": "zoe@example.com",
+    "integration_type": "fakeintegration",
+}
+_ORDER: Final = {"order_id": "$createCheckoutSession/order_id"}
+
+_CHECKOUT: Final = (
+    Step("createCheckoutSession", "A trial that is paid", 201, body=_SESSION),
+    Step(
+        "updateCheckoutSession",
+        "The year instead",
+        path=_ORDER,
+        body={"client_token": "$createCheckoutSession/client_token", "price_point": "yearly-premium"},
+    ),
+    Step("createPayment", "A card", headers=_KEY, body=_ORDER | {"payment_method_token": "pmt_ok"}),
+    Step("createCheckoutSession", "", 201, body=_SESSION | {"external_id": "user-yara"}),
+    Step(
+        "createPayment",
+        "A card whose bank asks the customer",
+        headers=_KEY,
+        body=_ORDER | {"payment_method_token": "pmt_3ds"},
+    ),
+    Step(
+        "resumePayment",
+        "The customer has answered the bank",
+        path={"order_id": "$createPayment/order_id"},
+        headers=_KEY,
+        body={"resume_token": "rt_ok"},
+    ),
+    Step("createCheckoutSession", "", 201, body=_SESSION | {"external_id": "user-xara"}),
+    Step(
+        "createPayment",
+        "A bank that takes its time",
+        202,
+        headers=_KEY,
+        body=_ORDER | {"payment_method_token": "pmt_processing"},
+    ),
+    Step(
+        "payWithOneClick",
+        "A session with the coach",
+        headers=_KEY,
+        body={"external_id": "user-zoe", "price_point": "coach-session"},
+    ),
+)
+
+_OURSELVES: Final = (
+    Step("getLiveness", "Alive"),
+    Step("getReadiness", "Ready"),
+    Step(
+        "getApiDocument",
+        "How it begins",
+        shortened=lambda body: {"openapi": body["openapi"], "info": {"title": body["info"]["title"]}},
+    ),
+    Step("listProblems", "The first of them", shortened=lambda body: {"data": body["data"][:1]}),
+    Step("getProblem", "What a code means", path={"code": "domain_already_owned"}),
+)
+
+STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OURSELVES)
+"""All of them; those of operations that the document does not have are left out."""
