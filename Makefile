@@ -7,11 +7,15 @@ UV     := UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never .uv/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
 
+TS     := tests/clients_ts
+TS_BIN := $(TS)/node_modules/.bin
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run sandbox test check format lint types imports openapi openapi-check lock clean
+.PHONY: help setup demo run sandbox test check format lint types imports \
+	openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # uv comes from PyPI, hash-pinned, into a folder of its own, so that `sync` can't remove it.
 .uv/.ready: requirements-uv.lock
@@ -47,7 +51,7 @@ sandbox: $(VENV)/.runtime ## Run the emulator of both vendors alone
 test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup lint types imports openapi-check test ## Everything CI checks
+check: setup lint types imports openapi-check openapi-breaking test clients-if-node ## Everything CI checks
 
 format: setup ## Rewrite the code in the house format
 	@$(BIN)/ruff format .
@@ -70,11 +74,52 @@ openapi-check: setup
 	@$(BIN)/gateway openapi | diff -u openapi/gateway.json - \
 		|| { echo "openapi/gateway.json is out of date: run 'make openapi' and commit it" >&2; exit 1; }
 
+openapi-examples: setup ## Write the document's examples anew, from a walk on the sandbox
+	@$(BIN)/python -m tests.support.examples > gateway/openapi/examples.json.new
+	@mv gateway/openapi/examples.json.new gateway/openapi/examples.json
+
+# Against what callers have: the newest release, or else the last commit.
+openapi-breaking: setup ## Fail on changes of the document that break callers (BREAKING=ok: they are meant)
+	@mkdir -p build
+	@since=$$(git describe --tags --abbrev=0 2>/dev/null || echo HEAD); \
+	if ! git show "$$since:openapi/gateway.json" > build/gateway-before.json 2>/dev/null; then \
+		echo "openapi-breaking: skipped, there is no document before this one"; \
+	elif ! $(BIN)/python -m tests.support.breaking build/gateway-before.json openapi/gateway.json; then \
+		echo "These changes break callers of $$since; if they are meant, say so in the changelog and set BREAKING=ok" >&2; \
+		test "$(BREAKING)" = ok; \
+	fi
+
+openapi-lint: $(TS)/node_modules/.ready ## Judge the document strictly (needs Node)
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+		$(TS_BIN)/redocly lint --config openapi/redocly.yaml openapi/gateway.json
+
+$(TS)/node_modules/.ready: $(TS)/package.json $(TS)/package-lock.json
+	@cd $(TS) && npm ci --silent
+	@touch $@
+
+build/clients/.ready: .uv/.ready requirements-clients.lock
+	@rm -rf build/clients && $(PYTHON) -m venv --without-pip build/clients/venv
+	@$(UV) pip install --quiet --python build/clients/venv --require-hashes -r requirements-clients.lock
+	@touch $@
+
+check-clients: setup openapi-lint build/clients/.ready ## Lint the document and prove typed clients from it (needs Node)
+	@$(TS_BIN)/openapi-typescript openapi/gateway.json --default-non-nullable=false -o $(TS)/build/gateway.d.ts
+	@$(TS_BIN)/tsc --project $(TS)
+	@build/clients/venv/bin/openapi-python-client generate --path openapi/gateway.json --meta none \
+		--config tests/clients_py/config.yaml --output-path build/clients/gateway_client --overwrite --fail-on-warning
+	@$(BIN)/mypy --config-file tests/clients_py/mypy.ini tests/clients_py/checkout.py
+	@TYPED_CLIENTS=1 $(BIN)/python -m pytest tests/contract/test_typed_clients.py
+
+clients-if-node:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory check-clients; \
+	else echo "check-clients: SKIPPED, since node is not installed; the document is not linted, no client is proven"; fi
+
 lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
 	@echo "uv>=0.9" | $(COMPILE) --upgrade - -o requirements-uv.lock
 	@$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	@$(COMPILE) --upgrade --group build -c requirements.lock -o requirements-build.lock
+	@$(COMPILE) --upgrade --group clients -o requirements-clients.lock
 	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) .uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .uv build $(TS)/node_modules $(TS)/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
