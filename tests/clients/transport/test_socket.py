@@ -124,9 +124,10 @@ async def test_those_who_wait_for_a_place_get_one_in_turn(server: RawServer) -> 
 async def test_a_place_that_never_comes_means_nothing_was_sent() -> None:
     """The one timeout after which even a write may be sent again."""
     async with RawServer(answer=None) as deaf:
-        client = upstream(deaf.port, connect=0.1, seconds=0.5)
+        client = upstream(deaf.port, connect=1.0, seconds=2.5)
         busy = [asyncio.create_task(client.call(operation(), "/x")) for _ in range(100)]
-        await asyncio.sleep(0)
+        while len(deaf.requests) < 100:  # noqa: ASYNC110 - the server sets no event
+            await asyncio.sleep(0)
 
         with pytest.raises(TimedOut) as caught:
             await client.call(operation("money"), "/x")
