@@ -17,7 +17,8 @@ from clients.sandbox.server import SandboxServer
 from gateway import failures, openapi, settings, telemetry
 from gateway.auth import Gate
 from gateway.body import StrictRequest
-from gateway.edge import Application, Cors, Edge
+from gateway.cors import Cors
+from gateway.edge import Application, Edge
 from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.storage.database import Database

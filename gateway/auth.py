@@ -16,12 +16,12 @@ from gateway.edge import Exchange
 from gateway.paths import decoded
 from gateway.problems import (
     InsufficientScope,
-    Problem,
     SubjectMismatch,
     TokenInvalid,
     TokenMissing,
     ValidationFailed,
 )
+from gateway.rfc9457 import Problem
 from gateway.tokens import Principal, Tokens
 from gateway.upstreams import SCOPES
 

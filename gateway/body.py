@@ -10,7 +10,12 @@ import msgspec
 from litestar import Request
 from typing_extensions import override
 
-from gateway.problems import Fault, MalformedRequest, UnsupportedMediaType, ValidationFailed
+from gateway.problems import (
+    MalformedRequest,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from gateway.rfc9457 import Fault
 
 T = TypeVar("T")
 

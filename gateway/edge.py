@@ -7,7 +7,7 @@ span, path decoding, body size, common headers and the last resort live here.
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,8 +30,14 @@ from typing_extensions import override
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
+from gateway.cors import Cors
 from gateway.paths import Namesakes, undecoded
-from gateway.problems import ContentTooLarge, InternalError, Occurrence, OutcomeUnknown, Problem, UpstreamReference
+from gateway.problems import (
+    ContentTooLarge,
+    InternalError,
+    OutcomeUnknown,
+)
+from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.telemetry import Log
 
 if TYPE_CHECKING:
@@ -49,16 +55,6 @@ LARGEST_BODY: Final = 1024 * 1024
 
 SERVER_FAILURES: Final = 500
 """Statuses from here on are ours, and mark the span."""
-
-EXPOSED_HEADERS: Final = (
-    "X-Request-Id, Server-Timing, Location, Retry-After, ETag, Age, Cache-Status, "
-    "RateLimit, RateLimit-Policy, Idempotency-Replayed, Gateway-Operation"
-)
-
-REQUEST_HEADERS: Final = (
-    "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, traceparent"
-)
-"""What a page may send."""
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -86,40 +82,6 @@ class Exchange:
         """The exchange that a request belongs to."""
         exchange: Exchange = scope["gateway.exchange"]
         return exchange
-
-
-class Cors:
-    """Which browser pages may read our answers.
-
-    Args:
-        origins: Such as `https://app.example.com`; `*` admits every page, which
-            is safe because no answer depends on a cookie.
-    """
-
-    def __init__(self, origins: Iterable[str]) -> None:
-        self._origins = frozenset(origins)
-
-    def headers(self, origin: str | None) -> list[tuple[bytes, bytes]]:
-        """What every answer to a page of `origin` carries; nothing if it is not admitted."""
-        if origin is None or not (self._origins & {origin, "*"}):
-            return []
-        return [
-            (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
-        ]
-
-    def preflight(self, origin: str | None) -> list[tuple[bytes, bytes]]:
-        """What an answer to a preflight carries besides; nothing if the page is not admitted."""
-        if not self.headers(origin):
-            return []
-        return [
-            (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE"),
-            (
-                b"access-control-allow-headers",
-                REQUEST_HEADERS.encode(),
-            ),
-            (b"access-control-max-age", b"600"),
-        ]
 
 
 class _Headers(Getter[dict[str, str]]):

@@ -18,17 +18,16 @@ from gateway import query
 from gateway.body import missing
 from gateway.edge import Exchange, crash, rendered
 from gateway.problems import (
-    Fault,
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
     OutcomeUnknown,
-    Problem,
     StorageUnavailable,
     ValidationFailed,
     problem_of,
 )
+from gateway.rfc9457 import Fault, Problem
 from gateway.storage.database import Unavailable
 from gateway.telemetry import Log
 

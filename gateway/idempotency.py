@@ -10,7 +10,11 @@ from typing import Annotated, Final, TypeVar
 
 from litestar.params import HeaderParameter
 
-from gateway.problems import Fault, IdempotencyKeyRequired, ValidationFailed
+from gateway.problems import (
+    IdempotencyKeyRequired,
+    ValidationFailed,
+)
+from gateway.rfc9457 import Fault
 
 T = TypeVar("T")
 

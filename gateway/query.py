@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.problems import Fault
+from gateway.rfc9457 import Fault
 
 
 def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]) -> list[Fault]:

@@ -24,7 +24,7 @@ from clients.secret import Secret
 from clients.timeouts import Timeouts
 from clients.transport import Unconfigured, Upstream, layered
 from gateway.edge import Exchange
-from gateway.problems import Occurrence
+from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
 from gateway.tokens import DEFAULT_TENANT, Mode, Principal
 

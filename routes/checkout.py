@@ -7,7 +7,8 @@ from litestar.params import FromPath, JSONBody
 from clients.billing import wire
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 from gateway.upstreams import TenantContext
 from routes.shapes.checkout import (
     ChangedSession,

@@ -8,7 +8,8 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
 from gateway.auth import needs_nothing
-from gateway.problems import NotFound, Problem, catalogue
+from gateway.problems import NotFound, catalogue
+from gateway.rfc9457 import Problem
 
 _STYLE: Final = (
     ":root{color-scheme:light dark}"

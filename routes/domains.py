@@ -13,7 +13,8 @@ from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
 from gateway.fanout import with_optional
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 from gateway.upstreams import TenantContext
 from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
 from routes.shapes.hostnames import hostname as canonical

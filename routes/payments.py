@@ -14,7 +14,8 @@ from clients.billing.operations import TRANSACTION_REPORT
 from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.problems import Fault, NotFound, ValidationFailed
+from gateway.problems import NotFound, ValidationFailed
+from gateway.rfc9457 import Fault
 from gateway.upstreams import TenantContext
 from routes.shapes.identifiers import external_id_in_path
 from routes.shapes.missing import Missing

@@ -19,7 +19,7 @@ from gateway.openapi import examples, headers
 from gateway.openapi.operations import Renderer
 from gateway.openapi.schemas import Schemas
 from gateway.openapi.surface import Operation, operations
-from gateway.problems import ProblemBody
+from gateway.rfc9457 import ProblemBody
 from gateway.upstreams import SCOPES
 
 DESCRIPTION: Final = """\

@@ -6,7 +6,8 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from gateway.openapi.surface import Operation
-from gateway.problems import Problem, catalogue
+from gateway.problems import catalogue
+from gateway.rfc9457 import Problem
 
 ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error", "overloaded")
 

@@ -10,7 +10,7 @@ from gateway.openapi import codes, headers
 from gateway.openapi.examples import Example, Examples
 from gateway.openapi.schemas import Schemas
 from gateway.openapi.surface import Answer, Operation, Parameter
-from gateway.problems import Problem, ProblemBody
+from gateway.rfc9457 import Problem, ProblemBody
 from gateway.upstreams import SCOPES
 
 _SUCCESSES: Final = {

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 
 LONGEST_EXTERNAL_ID: Final = 256
 """Characters, as the vendor documents it."""

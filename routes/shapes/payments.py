@@ -8,7 +8,11 @@ from uuid import UUID
 import msgspec
 
 from clients.billing import wire
-from gateway.problems import PaymentCancelled, PaymentFailed, UpstreamReference
+from gateway.problems import (
+    PaymentCancelled,
+    PaymentFailed,
+)
+from gateway.rfc9457 import UpstreamReference
 from routes.shapes.catalog import Currency
 from routes.shapes.identifiers import Comment, ExternalId, Reason
 from routes.shapes.missing import Missing

@@ -11,7 +11,8 @@ import msgspec
 
 from clients.billing import wire
 from gateway.body import MOST_FAULTS, escaped
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 from routes.shapes.missing import Missing
 
 BOM: Final = b"\xef\xbb\xbf"

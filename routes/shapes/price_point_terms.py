@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from clients.billing.catalog import PRICE_POINT_FIELDS
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 from routes.shapes.catalog import FeatureIdent
 from routes.shapes.identifiers import PricePointIdent
 from routes.shapes.money import Amount, parsed

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from clients.billing import wire
-from gateway.problems import Fault, ValidationFailed
+from gateway.problems import ValidationFailed
+from gateway.rfc9457 import Fault
 from routes.shapes.money import amount
 from routes.shapes.page import Meta, Page
 from routes.shapes.times import utc

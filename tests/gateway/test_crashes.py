@@ -8,7 +8,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from gateway import serving
-from gateway.edge import Cors, Edge
+from gateway.cors import Cors
+from gateway.edge import Edge
 from gateway.paths import Namesakes
 from gateway.telemetry import logger
 
