@@ -1,5 +1,6 @@
 """The connection to the database, and its schema."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from clients.secret import Secret
@@ -21,6 +22,9 @@ METADATA: Final = MetaData()
 
 BUSY_SECONDS: Final = 5
 """How long a writer waits for another on SQLite, which has one writer at a time."""
+
+WAL_TRIES: Final = 100
+"""Within `BUSY_SECONDS`."""
 
 CONNECT_SECONDS: Final = 5
 """How long PostgreSQL may take to accept a connection."""
@@ -70,8 +74,9 @@ class Database:
         try:
             async with self._engine.connect() as connection:
                 if self.embedded:
-                    # Taken before the revision is read, so that two processes can't both begin.
                     _ = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await _use_wal(connection)
+                    # Taken before the revision is read, so that two processes can't both begin.
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
                     await connection.run_sync(_upgrade)
                     await connection.exec_driver_sql("COMMIT")
@@ -109,10 +114,25 @@ def _engine(url: URL) -> AsyncEngine:
     return engine
 
 
+async def _use_wal(connection: AsyncConnection) -> None:
+    """Readers do not wait for the writer, from now on: the mode stays with the file.
+
+    The change needs the file alone, and SQLite does not wait for that by itself.
+    """
+    for _ in range(WAL_TRIES):
+        try:
+            await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OperationalError:
+            await asyncio.sleep(BUSY_SECONDS / WAL_TRIES)
+        else:
+            return
+    raise Unavailable("the file is locked")
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Readers do not wait for the writer, and foreign keys hold."""
+    """What is kept survives a loss of power, and foreign keys hold."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
