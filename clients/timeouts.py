@@ -27,6 +27,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """From the beginning of the caller's request, whatever it has waited for, by kind of operation."""
 
 
+def left(kind: Kind, timeouts: Timeouts) -> float:
+    """Seconds that are left of the current request's time for an operation of this kind."""
+    start = began.get()
+    if start is None:
+        return timeouts.request[kind]
+    return start + timeouts.request[kind] - asyncio.get_running_loop().time()
+
+
 class Timed(httpx.AsyncBaseTransport):
     """The layer that tells the socket how long an attempt may take.
 
@@ -42,19 +50,12 @@ class Timed(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        seconds = min(self._timeouts.attempt[operation.kind], self._left(operation.kind))
+        seconds = min(self._timeouts.attempt[operation.kind], left(operation.kind, self._timeouts))
         if seconds <= 0:
             raise TimedOut("The request's time was up before the vendor was called.", operation=operation, sent=False)
         request.extensions["seconds"] = seconds
         request.extensions["connect_seconds"] = min(self._timeouts.connect, seconds)
         return await self._inner.handle_async_request(request)
-
-    def _left(self, kind: Kind) -> float:
-        """What is left of the request's time."""
-        start = began.get()
-        if start is None:
-            return self._timeouts.request[kind]
-        return start + self._timeouts.request[kind] - asyncio.get_running_loop().time()
 
     @override
     async def aclose(self) -> None:

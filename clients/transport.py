@@ -1,6 +1,6 @@
 """How a call reaches a vendor: the layers, in order, and the socket under them.
 
-Outside in: the vendor's own layer (credentials), `Timed`, `Traced`, `Socket`.
+Outside in: the vendor's own layer (credentials), `Retried`, `Timed`, `Traced`, `Socket`.
 A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 """
 
@@ -16,6 +16,7 @@ from typing_extensions import override
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable
 from clients.pool import Pool
+from clients.retry import Retried
 from clients.timeouts import Timed, Timeouts
 from clients.tracing import Traced
 
@@ -191,4 +192,5 @@ def layered(
     judge: Judge, *, timeouts: Timeouts, tracer_provider: TracerProvider, tls: ssl.SSLContext
 ) -> httpx.AsyncBaseTransport:
     """The layers that every vendor has, in their order."""
-    return Timed(Traced(Socket(judge, tls=tls), tracer_provider=tracer_provider), timeouts)
+    attempt = Timed(Traced(Socket(judge, tls=tls), tracer_provider=tracer_provider), timeouts)
+    return Retried(attempt, timeouts)

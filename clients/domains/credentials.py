@@ -179,7 +179,7 @@ class Authenticated(httpx.AsyncBaseTransport):
             renewed = await self._credentials.after_refusal(token, operation)
             if renewed == token:
                 raise
-            request.extensions["resend_count"] = 1
+            request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1
             return await self._send(request, renewed)
 
     async def _send(self, request: httpx.Request, token: Secret) -> httpx.Response:

@@ -21,6 +21,8 @@ class RawServer:
         self.connections = 0
         self.requests: list[bytes] = []
         self.close_after_answer = False
+        self.first: list[bytes] = []
+        """Answers to the first requests, before `answer` is given to all others."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -30,8 +32,12 @@ class RawServer:
         return port
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        await self.listen(0)
         return self
+
+    async def listen(self, port: int) -> None:
+        """Begin to listen; 0: on any free port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
 
     async def __aexit__(self, *_: object) -> None:
         self.hang_up()
@@ -52,8 +58,9 @@ class RawServer:
                     (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
                 )
                 self.requests.append(head + await reader.readexactly(length))
-                if self.answer is not None:
-                    writer.write(self.answer)
+                answer = self.first.pop(0) if self.first else self.answer
+                if answer is not None:
+                    writer.write(answer)
                     await writer.drain()
                     if self.close_after_answer:
                         break

@@ -1,0 +1,88 @@
+"""Trying again: what may be repeated, how often, and never so much that it makes an outage worse."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Final
+
+import httpx
+from typing_extensions import override
+
+from clients.errors import Garbled, Kind, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
+from clients.timeouts import Timeouts, left
+
+RETRIES: Final[Mapping[Kind, int]] = {"read": 2, "probe": 1, "write": 2, "money": 2}
+"""After the first attempt; of a write or money call only those that never reached the vendor count."""
+
+FIRST_PAUSE: Final = 0.1
+"""Seconds before the first retry at the most; it doubles with each, and chance takes some of it away."""
+
+BUDGET_SHARE: Final = 0.1
+"""Of all calls, so many may be retries: a vendor that is down is not called thrice as often."""
+
+BUDGET_BURST: Final = 10.0
+"""Retries that may come at once, before anything was earned."""
+
+
+class Retried(httpx.AsyncBaseTransport):
+    """The layer that repeats a failed attempt, where that does no harm and may help.
+
+    Args:
+        inner: The next layer: one attempt.
+        timeouts: How long the whole request may take; no retry begins after that.
+        sleep: Waits so many seconds.
+        rng: Spreads the pauses, so that callers who failed together do not come back together.
+    """
+
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        timeouts: Timeouts,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: Random | None = None,
+    ) -> None:
+        self._inner = inner
+        self._timeouts = timeouts
+        self._sleep = sleep
+        self._rng = rng or Random()  # noqa: S311 - it spreads load and guards nothing
+        self._budget = BUDGET_BURST
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation: Operation = request.extensions["operation"]
+        self._budget = min(BUDGET_BURST, self._budget + BUDGET_SHARE)
+        for retry in range(RETRIES[operation.kind]):
+            try:
+                return await self._inner.handle_async_request(request)
+            except UpstreamError as error:
+                pause = self._pause(error, retry)
+                if not _worth_it(error) or self._budget < 1 or pause >= left(operation.kind, self._timeouts):
+                    raise
+                self._budget -= 1
+            await self._sleep(pause)
+            request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1
+        return await self._inner.handle_async_request(request)
+
+    def _pause(self, error: UpstreamError, retry: int) -> float:
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            return float(error.retry_after)
+        return self._rng.uniform(0, FIRST_PAUSE * 2**retry)
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _worth_it(error: UpstreamError) -> bool:
+    """Whether another attempt does no harm, and may end otherwise."""
+    match error:
+        case Unanswered(sent=False):
+            return True
+        case Unanswered() | Unavailable() | Garbled():
+            return error.operation.repeatable
+        case RateLimited():
+            # Without a time to wait, coming back at once is what the vendor asks us not to do.
+            return error.operation.repeatable and error.retry_after is not None
+        case _:
+            return False
