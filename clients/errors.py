@@ -11,6 +11,7 @@
     ├── Garbled                   the answer is not the vendor's: HTML, truncated, wrong type, a redirect
     ├── RateLimited               429
     ├── CredentialsRefused        the vendor does not accept OUR credentials
+    ├── CircuitOpen               the vendor fails, and was not called
     ├── NotConfigured             we hold no credentials for this vendor, nothing was called
     └── Refused                   a complete refusal, with the vendor's code and words
         └── NotFound              the vendor has no such thing
@@ -142,6 +143,20 @@ class RateLimited(UpstreamError):
 
 class CredentialsRefused(UpstreamError):
     """The vendor does not accept our credentials; renewing them did not help."""
+
+
+class CircuitOpen(UpstreamError):
+    """The vendor fails and is left alone for some seconds, so it was not called.
+
+    Args:
+        detail: One sentence on what happened.
+        operation: What would have been called.
+        wait: Seconds until it is tried again.
+    """
+
+    def __init__(self, detail: str, *, operation: Operation, wait: float) -> None:
+        super().__init__(detail, operation=operation)
+        self.wait = wait
 
 
 class NotConfigured(UpstreamError):

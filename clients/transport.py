@@ -1,6 +1,6 @@
 """How a call reaches a vendor: the layers, in order, and the socket under them.
 
-Outside in: the vendor's own layer (credentials), `Retried`, `Timed`, `Traced`, `Socket`.
+Outside in: the vendor's own layer (credentials), `Guarded`, `Retried`, `Timed`, `Traced`, `Socket`.
 A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 """
 
@@ -13,6 +13,7 @@ import httpx
 from opentelemetry.trace import TracerProvider
 from typing_extensions import override
 
+from clients.breaker import BreakerLimits, Guarded
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable
 from clients.pool import Pool
@@ -189,8 +190,13 @@ class Unconfigured(httpx.AsyncBaseTransport):
 
 
 def layered(
-    judge: Judge, *, timeouts: Timeouts, tracer_provider: TracerProvider, tls: ssl.SSLContext
+    judge: Judge,
+    *,
+    timeouts: Timeouts,
+    tracer_provider: TracerProvider,
+    tls: ssl.SSLContext,
+    breaker: BreakerLimits | None = None,
 ) -> httpx.AsyncBaseTransport:
     """The layers that every vendor has, in their order."""
     attempt = Timed(Traced(Socket(judge, tls=tls), tracer_provider=tracer_provider), timeouts)
-    return Retried(attempt, timeouts)
+    return Guarded(Retried(attempt, timeouts), breaker or BreakerLimits())

@@ -5,6 +5,7 @@ the rest. The docstring and `remedy` of a class are public text: they are the
 page at `/problems/{code}`.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -217,6 +218,13 @@ class UpstreamRateLimited(Problem):
     remedy = "Wait for as long as `Retry-After` says, then send the same again."
 
 
+class UpstreamUnavailable(Problem):
+    """The vendor has failed so often that the gateway leaves it alone for some seconds; it was not called."""
+
+    code, status, title, retryable = "upstream_unavailable", 503, "Vendor unavailable", True
+    remedy = "Wait for as long as `Retry-After` says, then send the same again."
+
+
 class UpstreamNotConfigured(Problem):
     """The gateway holds no credentials for the vendor that this call needs."""
 
@@ -255,7 +263,7 @@ _BY_CODE: Final[Mapping[str, type[Problem]]] = {
 """The vendors' documented codes; any other refusal is `upstream_rejected`."""
 
 
-def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: PLR0911 - a table: one return per row
+def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: C901, PLR0911 - a table: one return per row
     """What we promise for what happened at a vendor: the one mapping between the two trees.
 
     Whether the outcome is unknown hangs on two things: a repeat would do harm,
@@ -277,6 +285,10 @@ def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: PLR0911 - a tab
         case errors.RateLimited():
             wait = error.retry_after if error.retry_after is not None else DEFAULT_WAIT
             return UpstreamRateLimited(error.detail, upstream=said, headers={"Retry-After": str(max(1, wait))})
+        case errors.CircuitOpen():
+            return UpstreamUnavailable(
+                error.detail, upstream=said, headers={"Retry-After": str(math.ceil(error.wait) or 1)}
+            )
         case errors.Unanswered(sent=True) | errors.Unavailable() | errors.Garbled() if careful:
             return OutcomeUnknown("It was sent, and no whole answer came back.", upstream=said)
         case errors.TimedOut():

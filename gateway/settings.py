@@ -78,10 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: float = 15.0
     """For a whole request; a money request has its own."""
     money_deadline_seconds: float = 30.0
-    cache_list_fresh_seconds: int = 60
-    cache_list_stale_seconds: int = 300
-    cache_list_stale_if_error_seconds: int = 3600
-    cache_detail_fresh_seconds: int = 10
+    breaker_calls: int = 20
+    """Of one kind to one vendor within 10 s: from so many on, half of them failing opens the breaker."""
+    breaker_open_seconds: float = 5.0
+    """How long a vendor that fails is left alone."""
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -239,17 +239,15 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _whole_seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 8):  # noqa: PLR2004 - some months, and no overflow
-        raise ValueError("must be a whole number of seconds, 0 or more.")
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):  # noqa: PLR2004 - no overflow
+        raise ValueError("must be a whole number, 1 or more.")
     return int(text)
 
 
 _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("deadline_seconds", _seconds),
     ("money_deadline_seconds", _seconds),
-    ("cache_list_fresh_seconds", _whole_seconds),
-    ("cache_list_stale_seconds", _whole_seconds),
-    ("cache_list_stale_if_error_seconds", _whole_seconds),
-    ("cache_detail_fresh_seconds", _whole_seconds),
+    ("breaker_calls", _count),
+    ("breaker_open_seconds", _seconds),
 )

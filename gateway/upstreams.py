@@ -17,6 +17,7 @@ from clients.billing.customers import CustomersClient
 from clients.billing.payments import PaymentsClient
 from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
+from clients.breaker import BreakerLimits
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials
 from clients.sandbox.credentials import credentials as sandbox_credentials
@@ -44,6 +45,9 @@ SCOPES: Final[Mapping[str, str]] = {
     "admin": "Operate the gateway; no route needs it yet.",
 }
 """Every scope a token can have, and what it allows."""
+
+AUTH: Final = "funnelflux-auth"
+"""Where bearers are renewed: a peer of its own, whose failures say nothing of the vendor's other calls."""
 
 MOST_TENANTS: Final = 1000
 """Tenants whose clients are kept ready; the others' are made anew, at the cost of one validation."""
@@ -95,9 +99,12 @@ class Upstreams:
         self._now = now
         self._accounts: OrderedDict[tuple[str, Mode], VendorAccounts] = OrderedDict()
         tls = httpx.create_ssl_context(trust_env=False)
+        breaker = BreakerLimits(calls=settings.breaker_calls, open_seconds=settings.breaker_open_seconds)
         self._transports = {
-            (vendor.NAME, mode): layered(vendor.judge, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls)
-            for vendor in (domains, billing)
+            (peer, mode): layered(
+                judge, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls, breaker=breaker
+            )
+            for peer, judge in ((domains.NAME, domains.judge), (AUTH, domains.judge), (billing.NAME, billing.judge))
             for mode in ("live", "test")
         }
 
@@ -137,7 +144,7 @@ class Upstreams:
         )
 
     def _built(self, mode: Mode, funnelflux: FunnelFluxSettings, funnelfox: FunnelFoxSettings) -> VendorAccounts:
-        account = Upstream(funnelflux.url, self._authenticated(self._transports[domains.NAME, mode], funnelflux))
+        account = Upstream(funnelflux.url, self._authenticated(funnelflux, mode))
         organization = self._organization(self._transports[billing.NAME, mode], funnelfox)
         return VendorAccounts(
             domains=DomainsClient(account),
@@ -153,15 +160,12 @@ class Upstreams:
             return Upstream(settings.url, Unconfigured("No FunnelFox organization is configured."))
         return Upstream(f"{settings.url}/{settings.org_id}/v1", SecretKeyed(transport, settings.secret_key))
 
-    def _authenticated(
-        self, transport: httpx.AsyncBaseTransport, settings: FunnelFluxSettings
-    ) -> httpx.AsyncBaseTransport:
+    def _authenticated(self, settings: FunnelFluxSettings, mode: Mode) -> httpx.AsyncBaseTransport:
         if settings.access_token is None:
             return Unconfigured("No FunnelFlux access token is configured.")
         bearers = Bearers(settings.access_token, settings.refresh_token)
-        return Authenticated(
-            transport, Credentials(bearers, auth=Upstream(settings.auth_url, transport), now=self._now)
-        )
+        auth = Upstream(settings.auth_url, self._transports[AUTH, mode])
+        return Authenticated(self._transports[domains.NAME, mode], Credentials(bearers, auth=auth, now=self._now))
 
 
 def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:

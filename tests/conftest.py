@@ -30,6 +30,7 @@ def gateway(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFact
         sandbox=sandbox_server.url,
         cors_origins=("https://app.example.com",),
         log_level="error",
+        breaker_calls=10**8,  # One test's failures do not stop the calls of the next.
     )
     with RunningGateway(settings) as running:
         yield running
