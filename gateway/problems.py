@@ -252,6 +252,19 @@ def catalogue() -> Iterator[type[Problem]]:
     yield from sorted(Problem.__subclasses__(), key=lambda problem: problem.code)
 
 
+_PURCHASE: Final = ("double_purchase", "invalid_price", "invalid_customer", "payment_failed")
+
+BY_SCOPE: Final = {
+    "domains:write": ("domain_exists", "domain_already_owned"),
+    "checkout:write": _PURCHASE,
+    "payments:charge": _PURCHASE,
+    "payments:refund": ("invalid_customer", "payment_failed"),
+}
+"""The vendors' own documented codes, by what one must be allowed in order to meet them."""
+
+BY_CREATION: Final = frozenset({"domain_exists", "domain_already_owned"})
+"""Those that only the making of something new can meet."""
+
 _BY_CODE: Final[Mapping[str, type[Problem]]] = {
     "DOMAIN_EXISTS": DomainExists,
     "DOMAIN_ALREADY_OWNED": DomainAlreadyOwned,

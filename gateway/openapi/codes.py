@@ -6,7 +6,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from gateway.openapi.surface import Operation
-from gateway.problems import catalogue
+from gateway.problems import BY_CREATION, BY_SCOPE, catalogue
 from gateway.rfc9457 import Problem
 
 ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error", "overloaded")
@@ -45,19 +45,6 @@ FROM_VENDOR: Final = (
     "upstream_timeout",
 )
 WHEN_CHANGING: Final = ("outcome_unknown",)
-
-_PURCHASE: Final = ("double_purchase", "invalid_price", "invalid_customer", "payment_failed")
-
-BY_SCOPE: Final = {
-    "domains:write": ("domain_exists", "domain_already_owned"),
-    "checkout:write": _PURCHASE,
-    "payments:charge": _PURCHASE,
-    "payments:refund": ("invalid_customer", "payment_failed"),
-}
-"""The vendors' own documented codes, by what one must be allowed in order to meet them."""
-
-BY_CREATION: Final = frozenset({"domain_exists", "domain_already_owned"})
-"""Those that only the making of something new can meet."""
 
 
 def possible(operation: Operation) -> dict[int, list[type[Problem]]]:
