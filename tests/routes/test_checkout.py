@@ -1,13 +1,14 @@
 """What callers see when a customer pays."""
 
 from decimal import Decimal
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from tests.support.gateway import Tenant
+from tests.support.gateway import RunningGateway, Tenant
 
 SESSION = {
     "price_point": "yearly-premium",
@@ -232,6 +233,35 @@ def test_a_wrong_session_is_told_everything(
     assert reply.status_code == 422
     assert sorted(fault["pointer"] for fault in reply.json()["errors"]) == pointers
     assert tenant.calls("POST /checkout/create_client_session") == 0
+
+
+def test_a_caller_who_hangs_up_does_not_end_a_charge(
+    api: httpx.Client, tenant: Tenant, gateway: RunningGateway
+) -> None:
+    """What was sent runs to its end, and its outcome is in the trace."""
+    order = order_for(api)
+    tenant.fails("POST /checkout/create_payment", "latency", seconds=0.3)
+    body = {"order_id": order, "payment_method_token": f"pmt_ok-{uuid4().hex[:8]}"}
+
+    with pytest.raises(httpx.ReadTimeout):
+        api.post("/v1/checkout/payments", json=body, headers=key(), timeout=0.1)
+
+    ends = monotonic() + 5
+    while not (routes := payments_traced(gateway, tenant.name)) and monotonic() < ends:
+        sleep(0.01)
+    charges = [entry for entry in tenant.account.ledger.entries if str(entry.order_id) == order]
+    assert [entry.amount for entry in charges] == [Decimal("79.99")]
+    assert routes == [200]
+
+
+def payments_traced(gateway: RunningGateway, tenant: str) -> list[object]:
+    """The statuses of a tenant's payments, as their traces tell."""
+    traced = [span.attributes or {} for span in gateway.spans.get_finished_spans()]
+    return [
+        attributes["http.response.status_code"]
+        for attributes in traced
+        if attributes.get("gateway.tenant") == tenant and attributes.get("http.route") == "/v1/checkout/payments"
+    ]
 
 
 def test_paying_needs_a_scope_and_charging_a_saved_card_another(tenant: Tenant) -> None:
