@@ -43,6 +43,9 @@ class Operation(msgspec.Struct, frozen=True):
     kind: Kind
     """`read` and `probe` may be repeated; `write` and `money` only if nothing was sent."""
 
+    orphan_harmless: bool = False
+    """Whether a write whose answer was lost may be made anew by the caller: what it left behind does nothing."""
+
     @property
     def repeatable(self) -> bool:
         """Whether a second call does no harm: true for reads and probes."""
@@ -85,7 +88,8 @@ class UpstreamError(Exception):
         """Take our own secrets out of what the vendor said, should it have repeated one."""
         for secret in filter(None, secrets):
             self.detail = self.detail.replace(secret.reveal(), str(secret))
-            self.code = self.code.replace(secret.reveal(), str(secret)) if self.code else self.code
+            self.code = self.code.replace(secret.reveal(), str(secret)) if self.code else None
+            self.request_id = self.request_id.replace(secret.reveal(), str(secret)) if self.request_id else None
         self.args = (self.detail,)
 
 

@@ -14,6 +14,10 @@ began: ContextVar[float | None] = ContextVar("began", default=None)
 """When the current request began, by the event loop's clock; None: it has no deadline."""
 
 
+patience: ContextVar[Kind | None] = ContextVar("patience", default=None)
+"""The kind of operation that the current request is about, whose time all its calls have; None: each its own."""
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; every one is greater than 0."""
 
@@ -29,10 +33,11 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 def left(kind: Kind, timeouts: Timeouts) -> float:
     """Seconds that are left of the current request's time for an operation of this kind."""
+    given = timeouts.request[patience.get() or kind]
     start = began.get()
     if start is None:
-        return timeouts.request[kind]
-    return start + timeouts.request[kind] - asyncio.get_running_loop().time()
+        return given
+    return start + given - asyncio.get_running_loop().time()
 
 
 class Timed(httpx.AsyncBaseTransport):

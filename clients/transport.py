@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from clients.breaker import BreakerLimits, Guarded
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
-from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable
+from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable, UpstreamError
 from clients.pool import Pool
 from clients.retry import Retried
 from clients.timeouts import Timed, Timeouts
@@ -108,7 +108,12 @@ class Socket(httpx.AsyncBaseTransport):
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=answer.status)
         reply = httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
-        self._judge(reply, operation)
+        try:
+            self._judge(reply, operation)
+        except UpstreamError as error:
+            # Before anyone sees it: the vendor may have repeated what it was sent.
+            error.hide(*request.extensions.get("secrets", ()))
+            raise
         return reply
 
     async def _answer(self, request: httpx.Request, operation: Operation) -> Answer:

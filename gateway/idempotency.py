@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeVar
 
 from litestar.params import HeaderParameter
 
+from clients.timeouts import patience
 from gateway.problems import (
     IdempotencyKeyRequired,
     ValidationFailed,
@@ -41,4 +42,5 @@ async def once(key: str | None, act: Callable[[], Awaitable[T]]) -> T:
     if not _FORM.fullmatch(key):
         fault = Fault("/Idempotency-Key", "1 to 255 visible ASCII characters.", "header")
         raise ValidationFailed("The Idempotency-Key is not one.", faults=[fault])
+    patience.set("money")
     return await act()

@@ -254,11 +254,22 @@ def catalogue() -> Iterator[type[Problem]]:
 
 _PURCHASE: Final = ("double_purchase", "invalid_price", "invalid_customer", "payment_failed")
 
-BY_SCOPE: Final = {
+BY_SCOPE: Final[Mapping[str, tuple[str, ...]]] = {
     "domains:write": ("domain_exists", "domain_already_owned"),
-    "checkout:write": _PURCHASE,
-    "payments:charge": _PURCHASE,
-    "payments:refund": ("invalid_customer", "payment_failed"),
+    **dict.fromkeys(
+        (
+            "catalog:read",
+            "catalog:write",
+            "checkout:write",
+            "customers:read",
+            "payments:charge",
+            "payments:read",
+            "payments:refund",
+            "subscriptions:read",
+            "subscriptions:write",
+        ),
+        _PURCHASE,
+    ),
 }
 """The vendors' own documented codes, by what one must be allowed in order to meet them."""
 
@@ -303,7 +314,11 @@ def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: C901, PLR0911 -
                 error.detail, upstream=said, headers={"Retry-After": str(math.ceil(error.wait) or 1)}
             )
         case errors.Unanswered(sent=True) | errors.Unavailable() | errors.Garbled() if careful:
-            return OutcomeUnknown("It was sent, and no whole answer came back.", upstream=said)
+            return OutcomeUnknown(
+                "It was sent, and no whole answer came back.",
+                upstream=said,
+                retryable=error.operation.orphan_harmless,
+            )
         case errors.TimedOut():
             return UpstreamTimeout(error.detail, upstream=said)
         case errors.Garbled():
@@ -320,6 +335,9 @@ def _identifier(text: str | None) -> str | None:
 
 
 def _words(error: errors.Refused) -> str:
-    """The vendor's own words, as one bounded line."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in error.detail[:LONGEST_WORDS]).split())
-    return words or "The vendor gave no reason."
+    return one_line(error.detail) or "The vendor gave no reason."
+
+
+def one_line(words: str) -> str:
+    """A vendor's own words, as one bounded line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in words[:LONGEST_WORDS]).split())

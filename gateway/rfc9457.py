@@ -64,6 +64,7 @@ class Problem(Exception):
         faults: For validation: all that is wrong.
         headers: To send beside the body, such as `Retry-After`.
         order_id: For payments: the vendor's order.
+        retryable: Where it differs from what the class says.
     """
 
     code: ClassVar[str]
@@ -81,6 +82,7 @@ class Problem(Exception):
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
         order_id: str | None = None,
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -88,6 +90,7 @@ class Problem(Exception):
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
         self.order_id = order_id
+        self._retryable = self.retryable if retryable is None else retryable
 
     def body(self, at: Occurrence) -> ProblemBody:
         """What the caller reads."""
@@ -100,7 +103,7 @@ class Problem(Exception):
             code=self.code,
             request_id=at.request_id,
             trace_id=at.trace_id,
-            retryable=self.retryable,
+            retryable=self._retryable,
             upstream=self.upstream,
             errors=self.faults,
             outcome=self.outcome,

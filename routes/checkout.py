@@ -1,7 +1,11 @@
 """Checkout: from the choice of a price point to the payment."""
 
+from typing import Final
+from urllib.parse import quote
+
 from litestar import Response, Router, patch, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from clients.billing import wire
@@ -42,7 +46,7 @@ async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[Ten
         country_code=data.country_code,
         client_metadata=data.client_metadata or {},
     )
-    location = f"{tenant.at.public_url}/v1/checkout/sessions/{session.order_id}"
+    location = f"{tenant.at.public_url}/v1/checkout/sessions/{quote(session.order_id, safe='')}"
     return Response(Session.public(session), headers={"Location": location})
 
 
@@ -61,7 +65,19 @@ async def update_session(
     return ChangedSession(order_id=order, price_point=data.price_point)
 
 
-@post("/payments", opt=needs("checkout:write"), operation_id="createPayment", status_code=200)
+UNDECIDED: Final = {
+    202: ResponseSpec(PaymentResult, generate_examples=False, description="Sent; how it went is not known yet.")
+}
+"""What a payment answers besides 200."""
+
+
+@post(
+    "/payments",
+    opt=needs("checkout:write"),
+    operation_id="createPayment",
+    status_code=200,
+    responses=UNDECIDED,
+)
 async def create_payment(
     data: JSONBody[NewPayment], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
 ) -> Response[PaymentResult]:
@@ -83,7 +99,13 @@ async def create_payment(
     return _answer(await once(idempotency_key, act), order_id=order)
 
 
-@post("/payments/{order_id:str}/resume", opt=needs("checkout:write"), operation_id="resumePayment", status_code=200)
+@post(
+    "/payments/{order_id:str}/resume",
+    opt=needs("checkout:write"),
+    operation_id="resumePayment",
+    status_code=200,
+    responses=UNDECIDED,
+)
 async def resume_payment(
     order_id: FromPath[str],
     data: JSONBody[Resumption],
@@ -99,7 +121,13 @@ async def resume_payment(
     return _answer(await once(idempotency_key, act), order_id=order)
 
 
-@post("/one-click", opt=needs("checkout:write", "payments:charge"), operation_id="payWithOneClick", status_code=200)
+@post(
+    "/one-click",
+    opt=needs("checkout:write", "payments:charge"),
+    operation_id="payWithOneClick",
+    status_code=200,
+    responses=UNDECIDED,
+)
 async def one_click(
     data: JSONBody[OneClick], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
 ) -> Response[PaymentResult]:

@@ -11,18 +11,18 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from clients.billing import wire
 from clients.billing.operations import TRANSACTION_REPORT
-from clients.errors import Garbled, UpstreamError
+from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.problems import NotFound, ValidationFailed
-from gateway.rfc9457 import Fault
+from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
+from gateway.rfc9457 import Fault, UpstreamReference
 from gateway.upstreams import TenantContext
 from routes.shapes.identifiers import external_id_in_path
 from routes.shapes.missing import Missing
-from routes.shapes.money import amount, parsed
+from routes.shapes.money import amount, parsed, real
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.payments import Payment, Refund, RefundedPayment
-from routes.shapes.transactions import Position, Stuck, Transaction, transaction_page
+from routes.shapes.transactions import MOST_FROM_VENDOR, Position, Stuck, Transaction, transaction_page
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """From when on transactions are listed if nothing is said: before any there can be."""
@@ -101,17 +101,29 @@ async def list_transactions(
     `since` counts for the first page only.
     """
     position = Position.of(cursor) if cursor is not None else Position(BEGINNING if since is None else _moment(since))
-    found = await tenant.payments.transaction_report(
-        position.asks_from,
-        subs_id=str(subscription_id) if subscription_id else None,
-        order_id=str(order_id) if order_id else None,
-        oneoff_id=str(oneoff_id) if oneoff_id else None,
-        limit=position.rows_to_ask(limit),
-    )
+
+    async def answered(rows_asked: int) -> Page[Transaction]:
+        found = await tenant.payments.transaction_report(
+            position.asks_from,
+            subs_id=str(subscription_id) if subscription_id else None,
+            order_id=str(order_id) if order_id else None,
+            oneoff_id=str(oneoff_id) if oneoff_id else None,
+            limit=rows_asked,
+        )
+        rows = [Transaction.public(row) for row in found]
+        return transaction_page(rows, position, limit=limit, rows_asked=rows_asked)
+
     try:
-        return transaction_page([Transaction.public(row) for row in found], position, limit=limit)
+        return await answered(position.rows_to_ask(limit))
+    except Stuck:
+        pass  # Rows that are known already have filled the answer: the largest one may hold more.
+    try:
+        return await answered(MOST_FROM_VENDOR)
     except Stuck as stuck:
-        raise Garbled("More transactions share one moment than a page holds.", operation=TRANSACTION_REPORT) from stuck
+        raise UpstreamRejected(
+            "More transactions share one moment than the vendor gives at once; narrow them by order or subscription.",
+            upstream=UpstreamReference(TRANSACTION_REPORT.upstream),
+        ) from stuck
 
 
 async def _payment(tenant: TenantContext, external_id: str, order_id: str) -> wire.Payment | None:
@@ -123,20 +135,31 @@ def _refundable(refund: Refund, paid: wire.Payment | None) -> Decimal | None:
     """The amount to give back; None for all of it.
 
     Raises:
+        NotFound: This customer has no such payment.
         ValidationFailed: It is no amount of the payment's currency, or more than is left.
     """
+    if paid is None:
+        raise NotFound("This customer has no such payment.")
+    whole = real(paid.amount)
+    left = max(whole - (real(paid.refunded) or Decimal(0)), Decimal(0)) if whole is not None else None
+    if left == 0:
+        raise _wrong("/order_id", "Nothing is left of the payment.")
     if refund.amount is None:
         return None
+    currency = paid.currency
     try:
-        asked = parsed(refund.amount, paid.currency.code if paid is not None and paid.currency is not None else None)
+        asked = parsed(
+            refund.amount, currency.code if currency else None, minor_units=currency.minor_units if currency else None
+        )
     except ValueError as error:
-        raise ValidationFailed(str(error), faults=[Fault("/amount", str(error))]) from error
-    if paid is not None and paid.amount is not None:
-        left = paid.amount - (paid.refunded or 0)
-        if asked > left:
-            detail = f"Only {amount(left)} is left of the payment."
-            raise ValidationFailed(detail, faults=[Fault("/amount", detail)])
+        raise _wrong("/amount", str(error)) from error
+    if left is not None and asked > left:
+        raise _wrong("/amount", f"Only {amount(left)} is left of the payment.")
     return asked
+
+
+def _wrong(pointer: str, detail: str) -> ValidationFailed:
+    return ValidationFailed(detail, faults=[Fault(pointer, detail)])
 
 
 def _moment(text: str) -> datetime:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from clients.billing import wire
@@ -175,6 +176,11 @@ async def discount(
     opt=needs("subscriptions:write", "payments:charge"),
     operation_id="migrateSubscription",
     status_code=200,
+    responses={
+        202: ResponseSpec(
+            MigrationResult, generate_examples=False, description="Sent; how the payment went is not known yet."
+        )
+    },
 )
 async def migrate(
     subscription_id: FromPath[str],

@@ -38,7 +38,7 @@ REFUND: Final = _post("/payment/refund", "money")
 PAYMENTS_HISTORY: Final = _post("/payments_history", "read")
 TRANSACTION_REPORT: Final = _post("/transaction_report", "read")
 
-CREATE_CLIENT_SESSION: Final = _post("/checkout/create_client_session", "write")
+CREATE_CLIENT_SESSION: Final = Operation(NAME, "POST /checkout/create_client_session", "write", orphan_harmless=True)
 UPDATE_CLIENT_SESSION: Final = _post("/checkout/update_client_session", "write")
 CREATE_PAYMENT: Final = _post("/checkout/create_payment", "money")
 RESUME_PAYMENT: Final = _post("/checkout/resume_payment", "money")

@@ -4,7 +4,7 @@ import httpx
 from typing_extensions import override
 
 from clients.billing.operations import needs_secret_key
-from clients.errors import NotConfigured, Operation, UpstreamError
+from clients.errors import NotConfigured, Operation
 from clients.secret import Secret
 
 
@@ -33,11 +33,8 @@ class SecretKeyed(httpx.AsyncBaseTransport):
             if self._secret_key is None:
                 raise NotConfigured("No FunnelFox secret key is configured.", operation=operation)
             request.headers["ff-secret-key"] = self._secret_key.reveal()
-        try:
-            return await self._inner.handle_async_request(request)
-        except UpstreamError as error:
-            error.hide(self._secret_key)
-            raise
+        request.extensions["secrets"] = (self._secret_key,)
+        return await self._inner.handle_async_request(request)
 
     @override
     async def aclose(self) -> None:

@@ -184,11 +184,8 @@ class Authenticated(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request, token: Secret) -> httpx.Response:
         request.headers["authorization"] = f"Bearer {token.reveal()}"
-        try:
-            return await self._inner.handle_async_request(request)
-        except UpstreamError as error:
-            error.hide(token, self._credentials.refresh_token)
-            raise
+        request.extensions["secrets"] = (token, self._credentials.refresh_token)
+        return await self._inner.handle_async_request(request)
 
     @override
     async def aclose(self) -> None:

@@ -6,6 +6,8 @@ Every member may be missing: the vendor's schema requires only three, all in
 Source: FunnelFlux seed, the schemas of the same names.
 """
 
+from typing import Any
+
 import msgspec
 
 
@@ -38,7 +40,7 @@ class DomainInfo(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
     id: str | None = None
     owner: str | None = None
-    created_at: str | None = None
+    created_at: Any = None
     """Format not documented by the vendor."""
     cloudflare_id: str | None = None
     status: str | None = None
@@ -57,7 +59,7 @@ class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     ssl_status: str | None = None
     verification_errors: list[str] | None = None
-    created_at: str | None = None
+    created_at: Any = None
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ WITH_KEY: Final = (
 )
 
 FROM_VENDOR: Final = (
+    "not_found",
     "upstream_rejected",
     "upstream_unreachable",
     "upstream_error",

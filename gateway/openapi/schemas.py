@@ -160,6 +160,7 @@ def _finished(schema: dict[str, Any], info: msgspec.inspect.StructType | None, *
     for field in info.fields:
         member = schema["properties"][field.encode_name]
         _mark_times(member, field.type)
+        _open_objects(member)
         if text := told.get(field.name):
             member["description"] = text
         if not read:
@@ -180,3 +181,10 @@ def _mark_times(schema: dict[str, Any], info: msgspec.inspect.Type) -> None:
         for part in schema.get("anyOf", [schema]):
             if part.get("type") == "string":
                 part["format"] = "date-time"
+
+
+def _open_objects(schema: dict[str, Any]) -> None:
+    """Say that an object of no declared shape may hold anything: left out, some tools take it for an empty one."""
+    for part in (schema, *schema.get("anyOf", ())):
+        if part.get("type") == "object" and "properties" not in part:
+            part.setdefault("additionalProperties", True)

@@ -44,7 +44,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     client_token: str
     """For the payment form in the browser."""
-    vendor: msgspec.Raw
+    vendor: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
     """The vendor's whole object, as it is: what the payment form needs. Amounts in it are in minor units."""
 
     @classmethod

@@ -62,18 +62,25 @@ MOST_DIGITS: Final = 30
 
 def amount(value: Decimal | None) -> str | None:
     """The vendor's amount, digit for digit and without an exponent; None stays None."""
+    whole = real(value)
+    return None if whole is None else format(whole, "f")
+
+
+def real(value: Decimal | None) -> Decimal | None:
+    """A vendor's amount that is one: finite, and of a size that money has."""
     if value is None or not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
         return None
-    return format(value, "f")
+    return value
 
 
-def parsed(text: str, currency: str | None) -> Decimal:
+def parsed(text: str, currency: str | None, *, minor_units: int | None = None) -> Decimal:
     """The amount that a caller wrote.
 
     Args:
         text: In major units.
         currency: Its code, in any case. If it is None, or has not the form of
             ISO 4217, how many digits an amount may have is left to the vendor.
+        minor_units: How many digits the vendor gives the currency, where it has said so.
 
     Raises:
         ValueError: With a sentence: it is no plain decimal number, has too many
@@ -81,7 +88,7 @@ def parsed(text: str, currency: str | None) -> Decimal:
     """
     if not _FORM.match(text):
         raise ValueError("Expected up to 15 digits, and if need be a point and up to 6 more, as in 9.99.")
-    digits = _digits(currency)
+    digits = minor_units if minor_units is not None else _digits(currency)
     if digits is not None and len(text.partition(".")[2]) > digits:
         raise ValueError(f"{currency} has {digits} digits after the point.")
     value = Decimal(text)

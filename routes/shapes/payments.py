@@ -2,31 +2,19 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from clients.billing import wire
-from gateway.problems import (
-    PaymentCancelled,
-    PaymentFailed,
-)
+from gateway.problems import PaymentCancelled, PaymentFailed, one_line
 from gateway.rfc9457 import UpstreamReference
 from routes.shapes.catalog import Currency
 from routes.shapes.identifiers import Comment, ExternalId, Reason
 from routes.shapes.missing import Missing
-from routes.shapes.money import amount
+from routes.shapes.money import Amount, amount
 from routes.shapes.times import utc
-
-Amount = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?\Z",
-        description="Decimal string in major units, greater than 0.",
-        examples=["9.99"],
-    ),
-]
 
 
 class PaymentState(StrEnum):
@@ -67,7 +55,7 @@ class PaymentResult(msgspec.Struct, frozen=True, kw_only=True):
             )
         match result.checkout_status:
             case "failed":
-                words = result.failed_message_for_user or "The payment was declined."
+                words = one_line(result.failed_message_for_user or "") or "The payment was declined."
                 raise PaymentFailed(words, upstream=_SAID, order_id=order)
             case "cancelled":
                 raise PaymentCancelled("The payment was cancelled.", upstream=_SAID, order_id=order)

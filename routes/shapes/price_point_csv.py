@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -105,6 +105,10 @@ def _undecodable(file: bytes) -> Iterator[Fault]:
             yield _fault(line, None, f"Byte {error.start + 1} is not UTF-8.")
 
 
+_CELLS: Final = re.compile(r'(?:(?:"(?:[^"]|"")*+"|[^",\r\n]*+)(?:,|\r\n|\n|\r|\Z))*+')
+"""Every cell of a well-formed file: quoted as a whole, or without a quote."""
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]] | Fault]:
     """Each row that is not blank and the line on which it begins; where quotes go wrong, a last fault."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -116,9 +120,18 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]] | Fault]:
             yield _fault(line, None, f"The row can't be read: {error}.")
             return
         if row is None:
+            yield from _stray_quote(text)
             return
         if row:
             yield line, row
+
+
+def _stray_quote(text: str) -> Iterator[Fault]:
+    """What the reader lets pass: a quote within a cell that is not quoted as a whole."""
+    readable = cast("re.Match[str]", _CELLS.match(text)).end()
+    if readable < len(text):
+        line = text.count("\n", 0, readable) + 1
+        yield _fault(line, None, "The row can't be read: a quote stands where none can.")
 
 
 def _header_faults(line: int, names: list[str]) -> Iterator[Fault]:

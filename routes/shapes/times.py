@@ -11,12 +11,12 @@ LATEST: Final = datetime(3000, 1, 1, tzinfo=UTC)
 """What can be planned: no subscription is older, or lives longer."""
 
 
-def utc(text: str | None) -> datetime | None:
+def utc(text: object) -> datetime | None:
     """A vendor's time; zone-less ones are UTC, and what can't be parsed is None.
 
     Both vendors send ISO 8601, one of them with and without a zone.
     """
-    if not text:
+    if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)

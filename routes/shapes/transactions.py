@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -21,6 +21,9 @@ OVERLAP: Final = timedelta(microseconds=1)
 
 MOST_FROM_VENDOR: Final = 500
 """Rows of one page, as the vendor documents it."""
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(3000, 1, 1, tzinfo=UTC)
 
 _DIGEST: Final = 6
 """Bytes that tell the rows of one moment apart."""
@@ -114,7 +117,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 class Position(msgspec.Struct, frozen=True, array_like=True):
     """Where a page ended: the time of its last row, and which rows of that very moment it held."""
 
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     seen: tuple[bytes, ...] = ()
     """Empty: no page has ended here yet."""
 
@@ -127,10 +130,12 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
         """
         try:
             packed = base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True)
-            return msgspec.msgpack.decode(packed, type=cls)
+            position = msgspec.msgpack.decode(packed, type=cls)
         except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
-            fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
-            raise ValidationFailed("The cursor is not one of ours.", faults=[fault]) from error
+            raise _not_ours() from error
+        if not EARLIEST <= position.time < LATEST:
+            raise _not_ours()
+        return position
 
     @property
     def cursor(self) -> str:
@@ -148,29 +153,39 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
     def precedes(self, row: Transaction) -> bool:
         """Whether no earlier page held the row."""
-        if not self.seen or row.trx_created_at is None:
-            return not self.seen
+        if not self.seen:
+            return True
+        if row.trx_created_at is None:
+            return _digest(row) not in self.seen
         return row.trx_created_at > self.time or (row.trx_created_at == self.time and _digest(row) not in self.seen)
+
+
+def _not_ours() -> ValidationFailed:
+    fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
+    return ValidationFailed("The cursor is not one of ours.", faults=[fault])
 
 
 class Stuck(Exception):
     """More rows share one moment than the vendor gives at once, so that no page can follow."""
 
 
-def transaction_page(rows: Sequence[Transaction], position: Position, *, limit: int) -> Page[Transaction]:
+def transaction_page(
+    rows: Sequence[Transaction], position: Position, *, limit: int, rows_asked: int
+) -> Page[Transaction]:
     """The rows that come after `position`, each once.
 
     Args:
         rows: What the vendor gave from `position.asks_from` on, in any order.
         position: Where the page before ended.
         limit: The most rows on the page.
+        rows_asked: How many the vendor was asked for; so many mean that there may be more.
 
     Raises:
         Stuck: There are more rows, and no way to ask for them.
     """
     fresh = sorted(filter(position.precedes, rows), key=_by_time)
     data = fresh[:limit]
-    more = len(fresh) > limit or len(rows) >= position.rows_to_ask(limit)
+    more = len(fresh) > limit or len(rows) >= rows_asked
     if more and not data:
         raise Stuck
     cursor = _after(position, data).cursor if more else None

@@ -39,6 +39,7 @@ const session = answered(
       external_id: customer,
       email_address: "typed@example.com",
       integration_type: "fakeintegration",
+      client_metadata: { campaign: "typed", steps: [1, 2] },
     },
   }),
 );

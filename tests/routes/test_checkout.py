@@ -1,5 +1,6 @@
 """What callers see when a customer pays."""
 
+import re
 from decimal import Decimal
 from time import monotonic, sleep
 from typing import Any
@@ -57,6 +58,41 @@ def test_numbers_of_the_vendors_object_stay_what_they_are(api: httpx.Client, ten
     reply = api.post("/v1/checkout/sessions", json=SESSION)
 
     assert f'"vendor":{data}' in reply.text
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "empty", "truncated"])
+def test_a_session_whose_answer_is_lost_may_be_opened_anew(api: httpx.Client, tenant: Tenant, kind: str) -> None:
+    """An order that nobody pays is harmless, so the caller need not look for it."""
+    tenant.fails("POST /checkout/create_client_session", kind)
+
+    reply = api.post("/v1/checkout/sessions", json=SESSION)
+
+    assert (reply.status_code, reply.json()["code"], reply.json()["retryable"]) == (504, "outcome_unknown", True)
+
+
+@pytest.mark.parametrize("order", ["a\\r\\nX-Evil: 1", "\u043e\u0440\u0434", "../../x?y#z"])
+def test_a_hostile_order_stays_in_its_place(api: httpx.Client, tenant: Tenant, order: str) -> None:
+    """Whatever the vendor calls an order, our headers stay ours."""
+    body = f'{{"status":"success","data":{{"client_token":"ct","order_id":"{order}"}}}}'
+    tenant.fails("POST /checkout/create_client_session", "status", status=200, body=body)
+
+    reply = api.post("/v1/checkout/sessions", json=SESSION)
+
+    assert reply.status_code == 201
+    assert "x-evil" not in reply.headers
+    assert re.fullmatch(r"/v1/checkout/sessions/[A-Za-z0-9%._-]+", reply.headers["location"])
+
+
+def test_a_long_refusal_is_one_bounded_line(api: httpx.Client, tenant: Tenant) -> None:
+    """What the customer is told comes from the vendor, but it can't fill their screen."""
+    words = "No\\nfunds. " + "x" * 9000
+    data = f'{{"action_required_token":"","checkout_status":"failed","failed_message_for_user":"{words}"}}'
+    tenant.fails("POST /checkout/create_payment", "status", status=200, body=f'{{"status":"success","data":{data}}}')
+
+    detail = pay(api, order_for(api), "pmt_ok").json()["detail"]
+
+    assert detail.startswith("No funds. xxx")
+    assert len(detail) <= 500
 
 
 def test_a_session_is_bound_to_another_price_point(api: httpx.Client, tenant: Tenant) -> None:

@@ -77,6 +77,35 @@ def test_an_amount_that_can_not_be_given_back_is_refused_here(api: httpx.Client,
     assert tenant.calls("POST /payment/refund") == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "amount", "status"),
+    [
+        ('"amount": "NaN", "refunded": "0"', "1.00", 200),
+        ('"amount": "5.00", "refunded": "NaN"', "1.00", 200),
+        ('"amount": 1e999999, "refunded": null', "1.00", 200),
+        ('"amount": "5.00", "refunded": "7.00"', "1.00", 422),
+        ('"amount": "5.00", "refunded": "5.00"', None, 422),
+        ('"amount": "5.00", "currency": {"code": "TKN", "minor_units": 3}', "0.500", 200),
+        ('"amount": "5.00", "currency": {"code": "ISK", "minor_units": 2}', "0.50", 200),
+        ('"amount": "5.00", "currency": {"code": "TKN", "minor_units": 3}', "0.5000", 422),
+    ],
+)
+def test_what_the_vendor_says_of_a_payment_decides_what_can_be_given_back(
+    api: httpx.Client, tenant: Tenant, said: str, amount: str | None, status: int
+) -> None:
+    """Its own digits, its own remainder; and what is no amount stops nobody."""
+    order = str(uuid4())
+    history = f'{{"status": "success", "data": {{"payments": [{{"order_id": "{order}", {said}}}]}}}}'
+    tenant.fails("POST /payments_history", "status", status=200, body=history)
+    tenant.fails("POST /payment/refund", "status", status=200, body='{"status": "success", "data": {}}')
+    wish = {"external_id": "user-linus", "order_id": order} | ({"amount": amount} if amount else {})
+
+    reply = api.post("/v1/refunds", json=wish, headers=key())
+
+    assert reply.status_code == status
+    assert tenant.calls("POST /payment/refund") == (1 if status == 200 else 0)
+
+
 def test_an_amount_is_a_text(api: httpx.Client) -> None:
     """A JSON number may have been a float on its way."""
     paid = payments_of(api, "user-linus")[0]
@@ -89,13 +118,14 @@ def test_an_amount_is_a_text(api: httpx.Client) -> None:
 
 
 def test_another_customers_order_is_not_given_back(api: httpx.Client, tenant: Tenant) -> None:
-    """The vendor refuses, and no money moves."""
+    """It is not among the customer's payments, so nothing is sent."""
     paid = payments_of(api, "user-linus")[0]
     before = len(tenant.account.ledger.entries)
 
     reply = api.post("/v1/refunds", json={"external_id": "user-ada", "order_id": paid["order_id"]}, headers=key())
 
-    assert reply.status_code in {404, 422}
+    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
+    assert tenant.calls("POST /payment/refund") == 0
     assert len(tenant.account.ledger.entries) == before
 
 
@@ -185,7 +215,7 @@ def test_pages_hold_whatever_the_vendors_bound_means(*, inclusive: bool, per_mom
             if row.trx_created_at is not None
             and (row.trx_created_at >= asked if inclusive else row.trx_created_at > asked)
         ][: position.rows_to_ask(limit)]
-        page = transaction_page(given, position, limit=limit)
+        page = transaction_page(given, position, limit=limit, rows_asked=position.rows_to_ask(limit))
         seen += [row.trx_id for row in page.data]
         if page.meta.next_cursor is None:
             break
@@ -204,6 +234,8 @@ def test_pages_hold_whatever_the_vendors_bound_means(*, inclusive: bool, per_mom
         ("limit=null", "/limit"),
         ("since=0001-01-01T00:00:00%2B14:00", "/since"),
         ("cursor=nonsense", "/cursor"),
+        ("cursor=krMwMDAxLTAxLTAxVDAwOjAwOjAwkA", "/cursor"),
+        ("cursor=kscM_wAAAAD____xiG4JAJHEBmFiY2RlZg", "/cursor"),
         ("order_id=1", "/order_id"),
         ("limit=501", "/limit"),
     ],

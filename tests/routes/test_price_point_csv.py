@@ -243,6 +243,7 @@ def test_only_csv_in_utf_8_is_read(api: httpx.Client, tenant: Tenant, media_type
             {"/2": "Line 2: The row can't be read: unexpected end of data."},
         ),
         (b'"ident\na\n', {"/1": "Line 1: The row can't be read: unexpected end of data."}),
+        (b'ident,note\na,b"c"\n', {"/2": "Line 2: The row can't be read: a quote stands where none can."}),
         (b"ident,note\na,x\0y\n", {"/2/note": "Line 2: The cell holds a NUL."}),
         (
             b"ident,note\na\0,x\n",

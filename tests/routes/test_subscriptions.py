@@ -92,6 +92,17 @@ def test_a_search_takes_the_same_filters_and_the_vendors_own(api: httpx.Client, 
     assert tenant.calls("POST /subscription/search") == 2
 
 
+def test_a_time_that_is_none_is_null(api: httpx.Client, tenant: Tenant) -> None:
+    """A number, a word: the rest of the row holds."""
+    row = '{"subs_id": "s1", "started_at": 1700000000, "current_period_ends_at": "soon", "next_check_at": {}}'
+    body = f'{{"status": "success", "data": {{"subscriptions": [{row}]}}}}'
+    tenant.fails("POST /subscription/search", "status", status=200, body=body)
+
+    (shown,) = api.get("/v1/subscriptions").json()["data"]
+
+    assert (shown["id"], shown["started_at"], shown["current_period_ends_at"]) == ("s1", None, None)
+
+
 def test_an_unknown_subscription_is_not_found(api: httpx.Client) -> None:
     """And what is no UUID is told so before the vendor hears of it."""
     assert api.get(f"/v1/subscriptions/{uuid4()}").status_code == 404

@@ -1,5 +1,7 @@
 """What callers see when a vendor does not answer as it should."""
 
+import json
+
 import httpx
 import pytest
 
@@ -144,6 +146,13 @@ def test_our_secrets_do_not_come_back_in_the_vendors_words(api: httpx.Client, te
 
     assert (domains.json()["detail"], domains.json()["upstream"]["code"]) == ("no *** / ***", None)
     assert customers.json()["detail"] == "key *** is odd"
+    tenant.fails(
+        "POST /subscription/search",
+        "status",
+        status=200,
+        body=json.dumps({"status": "error", "req_id": secrets.secret_key, "error": [{"msg": "No.", "type": "x"}]}),
+    )
+    assert secrets.secret_key not in api.get("/v1/subscriptions").text
 
 
 @pytest.mark.parametrize("wait", ["Fri, 01 Jan 99999999999999999999 00:00:00 GMT", "9" * 5000, "x" * 100])

@@ -85,7 +85,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     refunded: Decimal | None = None
     """How much of `amount` was given back."""
     currency: Currency | None = None
-    created_at: str | None = None
+    created_at: Any = None
     last4: str | None = None
     network: str | None = None
     payment_method: str | None = None

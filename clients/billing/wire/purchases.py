@@ -27,10 +27,10 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     A recurring one is charged two hours before its period ends.
     """
-    started_at: str | None = None
-    current_period_starts_at: str | None = None
-    current_period_ends_at: str | None = None
-    next_check_at: str | None = None
+    started_at: Any = None
+    current_period_starts_at: Any = None
+    current_period_ends_at: Any = None
+    next_check_at: Any = None
     """None also where a pause has no end."""
     available_actions: list[str] | None = None
     """`pause` is the one value that the vendor shows."""
@@ -49,8 +49,8 @@ class Oneoff(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool | None = None
     price_point: PricePoint | None = None
     order_id: str | None = None
-    started_at: str | None = None
-    revoked_at: str | None = None
+    started_at: Any = None
+    revoked_at: Any = None
     initial_order_metadata: dict[str, Any] | None = None
 
 

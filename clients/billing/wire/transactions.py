@@ -1,6 +1,7 @@
 """The transaction report, as the vendor sends it."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     trx_id: str
-    trx_created_at: str | None = None
+    trx_created_at: Any = None
     order_id: str | None = None
     status: str | None = None
     """Its values are not documented by the vendor."""
@@ -39,7 +40,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     psp_merchant_id: str | None = None
     psp_transaction_type: str | None = None
     psp_status: str | None = None
-    psp_date: str | None = None
+    psp_date: Any = None
     psp_card_token_type: str | None = None
     psp_reason_message: str | None = None
     psp_reason_type: str | None = None
