@@ -23,7 +23,10 @@ IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        description="Names this intention, the same for every attempt at it: 1 to 255 visible ASCII characters.",
+        description=(
+            "Names this intention, the same for every attempt at it: 1 to 255 visible ASCII characters. "
+            "It does not deduplicate yet: after `outcome_unknown`, read before you send again."
+        ),
     ),
 ]
 
@@ -38,7 +41,7 @@ async def once(key: str | None, act: Callable[[], Awaitable[T]]) -> T:
         ValidationFailed: It is none.
     """
     if not key:
-        raise IdempotencyKeyRequired("This route moves money and needs an Idempotency-Key.")
+        raise IdempotencyKeyRequired("This route needs an Idempotency-Key.")
     if not _FORM.fullmatch(key):
         fault = Fault("/Idempotency-Key", "1 to 255 visible ASCII characters.", "header")
         raise ValidationFailed("The Idempotency-Key is not one.", faults=[fault])

@@ -130,7 +130,7 @@ def _anything(shape: type) -> dict[str, Any]:
     """The schema of a type that msgspec does not know."""
     if shape is object:
         return {}
-    raise NotImplementedError
+    raise NotImplementedError  # How msgspec wants to be told that a hook does not know a type.
 
 
 def _structs(shape: Any) -> Iterator[msgspec.inspect.StructType]:
