@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from clients.billing import wire
+from clients.billing import NAME, wire
 from gateway.problems import PaymentCancelled, PaymentFailed, one_line
 from gateway.rfc9457 import UpstreamReference
 from routes.shapes.catalog import Currency
@@ -73,7 +73,7 @@ class PaymentResult(msgspec.Struct, frozen=True, kw_only=True):
         return 202 if self.state in {PaymentState.PROCESSING, PaymentState.UNKNOWN} else 200
 
 
-_SAID = UpstreamReference("funnelfox", 200)
+_SAID = UpstreamReference(NAME, 200)
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
