@@ -49,19 +49,19 @@ def made() -> dict[str, Any]:
 
         It may take a while.
         """
-        raise AssertionError("only its declaration is read")
+        raise NotImplementedError  # Only its declaration is read.
 
     @get("/orders/{name:str}", opt=needs(), operation_id="read", status_code=200)
     async def read(
         name: FromPath[str], most: Annotated[int | None, QueryParameter(ge=1, le=5, description="How many.")] = None
     ) -> Row:
         """Read one."""
-        raise AssertionError("only its declaration is read")
+        raise NotImplementedError  # Only its declaration is read.
 
     @get("/file", opt=needs_nothing(), operation_id="export", status_code=200, media_type="text/csv")
     async def export() -> Stream:
         """Export all."""
-        raise AssertionError("only its declaration is read")
+        raise NotImplementedError  # Only its declaration is read.
 
     @post("/file", opt=needs("catalog:write"), operation_id="upload", status_code=204)
     async def upload(data: Annotated[bytes, Body(media_type="text/csv")]) -> None:
