@@ -21,6 +21,7 @@ from gateway.cors import Cors
 from gateway.edge import Application, Edge
 from gateway.paths import Namesakes
 from gateway.settings import Settings
+from gateway.shared_store import SharedStore
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
@@ -47,12 +48,15 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     log = telemetry.logger(configured.log_level, configured.log_format)
     provider = telemetry.tracer_provider(*processors)
     database = Database(configured.database_url)
+    shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
     gate = Gate(Tokens(TokenStore(database), time))
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         if database.embedded:
             await database.migrate()
+        if shared is not None:
+            await shared.start()
         with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
             url = started.url if started is not None else configured.sandbox
             app.state.upstreams = Upstreams(configured, sandbox_url=None if url == "off" else url, provider=provider)
@@ -61,6 +65,8 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
             finally:
                 await app.state.upstreams.close()
                 await database.close()
+                if shared is not None:
+                    await shared.close()
                 await asyncio.to_thread(telemetry.stop, provider)
 
     app = Litestar(
@@ -71,7 +77,12 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         request_class=StrictRequest,
         lifespan=[lifespan],
         state=State(
-            {"settings": configured, "database": database, "document": cache(lambda: msgspec.json.encode(document()))}
+            {
+                "settings": configured,
+                "database": database,
+                "shared": shared,
+                "document": cache(lambda: msgspec.json.encode(document())),
+            }
         ),
         openapi_config=None,
         logging_config=None,

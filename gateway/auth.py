@@ -14,6 +14,7 @@ from clients.secret import Secret
 from gateway import query
 from gateway.edge import Exchange
 from gateway.paths import decoded
+from gateway.principal import Principal
 from gateway.problems import (
     InsufficientScope,
     SubjectMismatch,
@@ -22,7 +23,7 @@ from gateway.problems import (
     ValidationFailed,
 )
 from gateway.rfc9457 import Problem
-from gateway.tokens import Principal, Tokens
+from gateway.tokens import Tokens
 from gateway.upstreams import SCOPES
 
 REALM: Final = 'Bearer realm="funnel-gateway"'

@@ -21,10 +21,11 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway import VERSION, serving, settings
 from gateway.app import document
+from gateway.principal import Mode
 from gateway.settings import BadSettings, Settings
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tokens import TokenRecord, TokenStore
-from gateway.tokens import DEFAULT_TENANT, TENANT, Mode, Tokens
+from gateway.tokens import DEFAULT_TENANT, TENANT, Tokens
 from gateway.upstreams import SCOPES
 
 T = TypeVar("T")

@@ -41,7 +41,7 @@ from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.telemetry import Log
 
 if TYPE_CHECKING:
-    from gateway.tokens import Principal
+    from gateway.principal import Principal
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
 Scope = Any

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.settings import Settings
+from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
 
 
@@ -15,10 +16,11 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """Whether we are not ready without it."""
 
 
-async def readiness(database: Database, settings: Settings) -> dict[str, Dependency]:
+async def readiness(database: Database, shared: SharedStore | None, settings: Settings) -> dict[str, Dependency]:
     """Every dependency by name."""
     return {
         "database": Dependency(state=await _database(database), required=True),
+        **({"redis": Dependency(state=_redis(shared), required=False)} if shared is not None else {}),
         "funnelflux": Dependency(state=_configured(settings.funnelflux.access_token), required=False),
         "funnelfox": Dependency(
             state=_configured(settings.funnelfox.org_id and settings.funnelfox.secret_key), required=False
@@ -31,6 +33,10 @@ async def _database(database: Database) -> str:
         return "ok" if await database.is_current() else "not_migrated"
     except Unavailable:
         return "unavailable"
+
+
+def _redis(shared: SharedStore) -> str:
+    return "ok" if shared.state.reachable else "unavailable"
 
 
 def _configured(credential: object) -> str:

@@ -12,16 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from time import monotonic
-from typing import Final, Literal, cast
+from typing import Final, cast
 from zlib import crc32
 
-import msgspec
-
 from clients.secret import Secret
+from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
 from gateway.storage.tokens import TokenRecord, TokenStore
-
-Mode = Literal["live", "test"]
 
 DEFAULT_TENANT: Final = "default"
 
@@ -35,17 +32,6 @@ MOST_REMEMBERED: Final = 10_000
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FORM: Final = re.compile(r"fgw_(?:live|test)_(?P<random>[0-9A-Za-z]{32})(?P<checksum>[0-9A-Za-z]{6})")
-
-
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who makes a request, and what they may do."""
-
-    token_id: str
-    tenant: str
-    mode: Mode
-    scopes: frozenset[str]
-    subject: str | None
-    """The one customer whose data may be reached; None: no such limit."""
 
 
 class Tokens:
@@ -114,6 +100,7 @@ class Tokens:
         if record.expires_at is not None and self._now() >= record.expires_at:
             raise TokenExpired("The token has expired.")
         return Principal(
+            holder=record.id,
             token_id=record.id,
             tenant=record.tenant,
             mode=cast("Mode", record.mode),

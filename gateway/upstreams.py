@@ -25,9 +25,10 @@ from clients.secret import Secret
 from clients.timeouts import Timeouts
 from clients.transport import Unconfigured, Upstream, layered
 from gateway.edge import Exchange
+from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
-from gateway.tokens import DEFAULT_TENANT, Mode, Principal
+from gateway.tokens import DEFAULT_TENANT
 
 SCOPES: Final[Mapping[str, str]] = {
     "domains:read": "Read custom domains and check hostnames.",

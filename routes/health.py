@@ -36,7 +36,7 @@ async def ready(request: Request[Any, Any, Any]) -> Ready:
     503 only for what a restart or another replica could cure: the database.
     Vendors are reported, and do not count.
     """
-    dependencies = await readiness(request.app.state.database, request.app.state.settings)
+    dependencies = await readiness(request.app.state.database, request.app.state.shared, request.app.state.settings)
     for name, dependency in dependencies.items():
         if dependency.required and dependency.state != "ok":
             raise StorageUnavailable(f"The {name} is {dependency.state}.")

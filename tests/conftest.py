@@ -12,6 +12,7 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
+from tests.support.servers import Valkey, postgresql_in
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +61,18 @@ def api(tenant: Tenant) -> Iterator[httpx.Client]:
 def database_path(tmp_path: Path) -> Path:
     """Where a test may put an SQLite file."""
     return tmp_path / "gateway.db"
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL; who uses it begins by emptying it."""
+    with postgresql_in(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A real Valkey of the test's own, empty."""
+    server = Valkey()
+    yield server
+    server.stop()

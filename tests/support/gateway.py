@@ -15,10 +15,11 @@ from clients.sandbox.emulator import Sandbox
 from clients.sandbox.faults import Fault
 from gateway import serving
 from gateway.app import create_app
+from gateway.principal import Mode
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenRecord, TokenStore
-from gateway.tokens import Mode, Tokens
+from gateway.tokens import Tokens
 from gateway.upstreams import SCOPES
 
 T = TypeVar("T")
