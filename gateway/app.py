@@ -23,10 +23,12 @@ from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database
+from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, tenant_context
 from routes import ROUTERS
+from routes.ownership import OWNERS
 
 DEPENDENCIES: Final = {"tenant": Provide(tenant_context, sync_to_thread=False)}
 """What handlers are given."""
@@ -49,7 +51,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     provider = telemetry.tracer_provider(*processors)
     database = Database(configured.database_url)
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
-    gate = Gate(Tokens(TokenStore(database), time))
+    gate = Gate(Tokens(TokenStore(database), time), OWNERS)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -81,6 +83,9 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "settings": configured,
                 "database": database,
                 "shared": shared,
+                "ownership": OwnershipStore(database),
+                "owners": OWNERS,
+                "log": log,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.routes import BaseRoute, HTTPRoute
@@ -17,14 +18,14 @@ from gateway.paths import decoded
 from gateway.principal import Principal
 from gateway.problems import (
     InsufficientScope,
-    SubjectMismatch,
     TokenInvalid,
     TokenMissing,
     ValidationFailed,
 )
 from gateway.rfc9457 import Problem
+from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
 from gateway.tokens import Tokens
-from gateway.upstreams import SCOPES
+from gateway.upstreams import SCOPES, tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
 
@@ -36,8 +37,8 @@ class Needs(msgspec.Struct, frozen=True):
     token: bool = True
     """False: anyone may call."""
 
-    any_subject: bool = False
-    """Whether a token that is limited to one customer may call: what is nobody's may be read by all."""
+    customer: Source | None = None
+    """Where the customer comes from whom the call is about; None: tokens that are limited to one are refused."""
 
     largest_body: int | None = None
     """Bytes, where the body may be larger than elsewhere."""
@@ -47,9 +48,9 @@ class UndeclaredRoute(Exception):
     """A route does not say who may call it, or names a scope that does not exist."""
 
 
-def needs(*scopes: str, any_subject: bool = False, largest_body: int | None = None) -> dict[str, Any]:
+def needs(*scopes: str, customer: Source | None = None, largest_body: int | None = None) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
-    return {"needs": Needs(frozenset(scopes), any_subject=any_subject, largest_body=largest_body)}
+    return {"needs": Needs(frozenset(scopes), customer=customer, largest_body=largest_body)}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -60,14 +61,17 @@ def needs_nothing() -> dict[str, Any]:
 class Gate(ASGIMiddleware):
     """Enforces what routes declare, after routing and before anything else.
 
-    The order is token, scope, subject, undeclared query parameters.
+    The order is token, scope, subject, undeclared query parameters; last, because a
+    vendor may have to be asked, whose resource it is.
 
     Args:
         tokens: Who stands behind a token.
+        owners: Whose a resource is, where the route does not say it.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, owners: Owners) -> None:
         self._tokens = tokens
+        self._owners = owners
         self._methods: dict[str, frozenset[str]] = {}
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
@@ -90,6 +94,8 @@ class Gate(ASGIMiddleware):
                     raise UndeclaredRoute(f"{method} {route.path} does not declare who may call it.")
                 if unknown := declared.scopes - SCOPES.keys():
                     raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
+                if isinstance(declared.customer, Owned) and declared.customer.kind not in self._owners:
+                    raise UndeclaredRoute(f"Nobody knows whose a {declared.customer.kind} is: {method} {route.path}.")
                 handler.opt["query"] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
                 if declared.largest_body is not None:
                     self.body_limits[route.path] = declared.largest_body
@@ -98,17 +104,24 @@ class Gate(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         handler = scope["route_handler"]
         declared: Needs | None = handler.opt.get("needs")
-        if declared is not None and isinstance(handler, HTTPRouteHandler):
-            if declared.token:
-                Exchange.of(scope).principal = await self._admitted(scope, declared)
-            if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
-                raise ValidationFailed("The query is not what is needed.", faults=faults)
-        elif scope.get("method") == "OPTIONS":
-            await _tell_methods(self._methods[scope["path_template"]], send)
-            return
         if scope["path_params"]:
             # A new dict: the router remembers the one it gave.
             scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
+        if declared is not None and isinstance(handler, HTTPRouteHandler):
+            subject: str | None = None
+            if declared.token:
+                principal = Exchange.of(scope).principal = await self._admitted(scope, declared)
+                subject = principal.subject
+            if subject is not None:
+                checked_place(scope, declared.customer, subject)
+            if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
+                raise ValidationFailed("The query is not what is needed.", faults=faults)
+            if subject is not None and isinstance(declared.customer, Owned) and declared.customer.place == "path":
+                ident = scope["path_params"][declared.customer.name]
+                await check_owned(self._owners, tenant_context(Request(scope)), declared.customer, ident)
+        elif scope.get("method") == "OPTIONS":
+            await _tell_methods(self._methods[scope["path_template"]], send)
+            return
         await next_app(scope, receive, send)
 
     async def _admitted(self, scope: Any, declared: Needs) -> Principal:
@@ -129,9 +142,6 @@ class Gate(ASGIMiddleware):
                 f"The token lacks {' and '.join(sorted(lacking))}.",
                 headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
             )
-        if principal.subject is not None and not declared.any_subject:
-            Exchange.of(scope).principal = principal
-            raise SubjectMismatch("The token is limited to one customer, and this route is not about one.")
         return principal
 
 

@@ -10,12 +10,15 @@ import msgspec
 from litestar import Request
 from typing_extensions import override
 
+from gateway.edge import Exchange
 from gateway.problems import (
     MalformedRequest,
     UnsupportedMediaType,
     ValidationFailed,
 )
 from gateway.rfc9457 import Fault
+from gateway.subjects import Owned, check_owned, filled
+from gateway.upstreams import tenant_context
 
 T = TypeVar("T")
 
@@ -33,7 +36,8 @@ class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON body is decoded strictly to the type that its handler declares.
 
     Litestar's own decoding stops at the first fault, takes `"5"` for a number
-    and does not ask for the media type.
+    and does not ask for the media type. A token that is limited to one customer
+    fills that customer in.
     """
 
     @override
@@ -41,7 +45,22 @@ class StrictRequest(Request[Any, Any, Any]):
         declared = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         if self.content_type[0] != "application/json":
             raise UnsupportedMediaType("This route reads application/json only.")
-        return decoded(await self.body(), declared)
+        body = await self.body()
+        principal = Exchange.of(self.scope).principal
+        if principal is None or principal.subject is None:
+            return decoded(body, declared)
+        data = decoded(filled(body, _members(declared), principal.subject), declared)
+        source = self.route_handler.opt["needs"].customer
+        if isinstance(source, Owned) and source.place == "body":
+            await check_owned(self.app.state.owners, tenant_context(self), source, str(getattr(data, source.name)))
+        return data
+
+
+def _members(shape: Any) -> frozenset[str]:
+    info = _struct(msgspec.inspect.type_info(shape))
+    return frozenset(
+        field.encode_name for field in (info.fields if isinstance(info, msgspec.inspect.StructType) else ())
+    )
 
 
 async def csv_file(request: Request[Any, Any, Any]) -> bytes:

@@ -28,6 +28,7 @@ from gateway.edge import Exchange
 from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
+from gateway.subjects import Belongings
 from gateway.tokens import DEFAULT_TENANT
 
 SCOPES: Final[Mapping[str, str]] = {
@@ -73,6 +74,8 @@ class TenantContext(VendorAccounts, frozen=True, kw_only=True):
 
     principal: Principal
     at: Occurrence
+    belongings: Belongings
+    """What this tenant's customers own."""
     cname_target: str | None
     """Where customers point their CNAME, if the operator has said so."""
 
@@ -183,6 +186,7 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
         **msgspec.structs.asdict(accounts),
         principal=principal,
         at=exchange.occurrence,
+        belongings=Belongings(request.app.state.ownership, principal, request.app.state.log),
         cname_target=request.app.state.settings.funnelflux.cname_target,
     )
 

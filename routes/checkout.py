@@ -13,7 +13,9 @@ from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
+from routes.ownership import ORDER, ORDER_IN_BODY, begun, opened, renamed
 from routes.shapes.checkout import (
     ChangedSession,
     IntegrationType,
@@ -28,7 +30,9 @@ from routes.shapes.identifiers import uuid_in_path
 from routes.shapes.payments import PaymentResult
 
 
-@post("/sessions", opt=needs("checkout:write"), operation_id="createCheckoutSession", status_code=201)
+@post(
+    "/sessions", opt=needs("checkout:write", customer=Whose.BODY), operation_id="createCheckoutSession", status_code=201
+)
 async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[TenantContext]) -> Response[Session]:
     """Open an order for a price point, and get the token for its payment form.
 
@@ -46,11 +50,17 @@ async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[Ten
         country_code=data.country_code,
         client_metadata=data.client_metadata or {},
     )
+    await opened(tenant, session.order_id, data.external_id)
     location = f"{tenant.at.public_url}/v1/checkout/sessions/{quote(session.order_id, safe='')}"
     return Response(Session.public(session), headers={"Location": location})
 
 
-@patch("/sessions/{order_id:str}", opt=needs("checkout:write"), operation_id="updateCheckoutSession", status_code=200)
+@patch(
+    "/sessions/{order_id:str}",
+    opt=needs("checkout:write", customer=ORDER),
+    operation_id="updateCheckoutSession",
+    status_code=200,
+)
 async def update_session(
     order_id: FromPath[str], data: JSONBody[SessionChange], tenant: NamedDependency[TenantContext]
 ) -> ChangedSession:
@@ -73,7 +83,7 @@ UNDECIDED: Final = {
 
 @post(
     "/payments",
-    opt=needs("checkout:write"),
+    opt=needs("checkout:write", customer=ORDER_IN_BODY),
     operation_id="createPayment",
     status_code=200,
     responses=UNDECIDED,
@@ -96,12 +106,14 @@ async def create_payment(
             tax_calculation_id=data.tax_calculation_id,
         )
 
-    return _answer(await once(idempotency_key, act), order_id=order)
+    paid = await once(idempotency_key, act)
+    await renamed(tenant, order, now=paid.order_id)
+    return _answer(paid, order_id=order)
 
 
 @post(
     "/payments/{order_id:str}/resume",
-    opt=needs("checkout:write"),
+    opt=needs("checkout:write", customer=ORDER),
     operation_id="resumePayment",
     status_code=200,
     responses=UNDECIDED,
@@ -118,12 +130,14 @@ async def resume_payment(
     async def act() -> wire.PaymentResult:
         return await tenant.checkout.resume_payment(order, resume_token=data.resume_token)
 
-    return _answer(await once(idempotency_key, act), order_id=order)
+    paid = await once(idempotency_key, act)
+    await renamed(tenant, order, now=paid.order_id)
+    return _answer(paid, order_id=order)
 
 
 @post(
     "/one-click",
-    opt=needs("checkout:write", "payments:charge"),
+    opt=needs("checkout:write", "payments:charge", customer=Whose.BODY),
     operation_id="payWithOneClick",
     status_code=200,
     responses=UNDECIDED,
@@ -138,7 +152,9 @@ async def one_click(
             data.external_id, pp_ident=data.price_point, client_metadata=data.client_metadata
         )
 
-    return _answer(await once(idempotency_key, act), order_id=None)
+    paid = await once(idempotency_key, act)
+    await begun(tenant, paid.order_id, data.external_id)
+    return _answer(paid, order_id=None)
 
 
 def _answer(paid: wire.PaymentResult, *, order_id: str | None) -> Response[PaymentResult]:

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.problems import InsufficientScope
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.shapes.customers import Assets, Customer, CustomerSearch, FoundCustomer
 from routes.shapes.identifiers import external_id_in_path
@@ -34,14 +35,21 @@ async def search_customers(
     return page(found, key=lambda row: row.external_id, limit=limit, cursor=cursor)
 
 
-@get("/{external_id:str}/assets", opt=needs("customers:read"), operation_id="getCustomerAssets", status_code=200)
+@get(
+    "/{external_id:str}/assets",
+    opt=needs("customers:read", customer=Whose.PATH),
+    operation_id="getCustomerAssets",
+    status_code=200,
+)
 async def get_assets(external_id: FromPath[str], tenant: NamedDependency[TenantContext]) -> Assets:
     """Show all that a customer bought, whether it still runs or not."""
     customer = external_id_in_path(external_id)
     return Assets.public(await tenant.customers.my_assets(customer), external_id=customer)
 
 
-@get("/{external_id:str}", opt=needs("customers:read"), operation_id="getCustomer", status_code=200)
+@get(
+    "/{external_id:str}", opt=needs("customers:read", customer=Whose.PATH), operation_id="getCustomer", status_code=200
+)
 async def get_customer(external_id: FromPath[str], tenant: NamedDependency[TenantContext]) -> Customer:
     """Show all that is known of a customer, in one answer.
 

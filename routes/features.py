@@ -7,12 +7,13 @@ from litestar.params import JSONBody
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.problems import NotFound
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.shapes.catalog import Feature, NewFeature, WrittenFeature
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 
 
-@get("/", opt=needs("catalog:read", any_subject=True), operation_id="listFeatures", status_code=200)
+@get("/", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="listFeatures", status_code=200)
 async def list_features(
     tenant: NamedDependency[TenantContext], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[Feature]:

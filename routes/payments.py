@@ -16,6 +16,7 @@ from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
 from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
 from gateway.rfc9457 import Fault, UpstreamReference
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.shapes.identifiers import external_id_in_path
 from routes.shapes.missing import Missing
@@ -64,7 +65,7 @@ async def create_refund(
 
 @get(
     "/customers/{external_id:str}/payments",
-    opt=needs("payments:read"),
+    opt=needs("payments:read", customer=Whose.PATH),
     operation_id="listPayments",
     status_code=200,
     tags=["Customers"],

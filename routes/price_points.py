@@ -12,6 +12,7 @@ from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.body import csv_file
 from gateway.problems import NotFound
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.shapes.catalog import PricePoint, WrittenPricePoint
 from routes.shapes.missing import Missing
@@ -23,7 +24,7 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes; over 100,000 rows with a price each."""
 
 
-@get("/", opt=needs("catalog:read", any_subject=True), operation_id="listPricePoints", status_code=200)
+@get("/", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="listPricePoints", status_code=200)
 async def list_price_points(
     tenant: NamedDependency[TenantContext],
     limit: Limit = DEFAULT_LIMIT,
@@ -44,7 +45,7 @@ async def list_price_points(
     return page(matching, key=lambda point: point.ident, limit=limit, cursor=cursor)
 
 
-@get("/{ident:str}", opt=needs("catalog:read", any_subject=True), operation_id="getPricePoint", status_code=200)
+@get("/{ident:str}", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="getPricePoint", status_code=200)
 async def get_price_point(ident: FromPath[str], tenant: NamedDependency[TenantContext]) -> PricePoint:
     """Show one price point."""
     for point in await tenant.catalog.list_price_points():
@@ -83,7 +84,7 @@ async def update_price_point(
 
 @get(
     "/price-points.csv",
-    opt=needs("catalog:read", any_subject=True),
+    opt=needs("catalog:read", customer=Whose.NOBODY),
     operation_id="exportPricePoints",
     status_code=200,
     media_type="text/csv",

@@ -13,7 +13,9 @@ from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
 from gateway.problems import NotFound
+from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
+from routes.ownership import SUBSCRIPTION
 from routes.shapes.identifiers import uuid_in_path
 from routes.shapes.missing import Missing
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -31,7 +33,7 @@ from routes.shapes.subscriptions import (
 from routes.shapes.times import plannable
 
 
-@get("/", opt=needs("subscriptions:read"), operation_id="listSubscriptions", status_code=200)
+@get("/", opt=needs("subscriptions:read", customer=Whose.QUERY), operation_id="listSubscriptions", status_code=200)
 async def list_subscriptions(
     tenant: NamedDependency[TenantContext],
     limit: Limit = DEFAULT_LIMIT,
@@ -48,10 +50,12 @@ async def list_subscriptions(
     gives in one answer.
     """
     found = await tenant.subscriptions.search(external_id=external_id, status_eq=status, intro_type=intro_type)
-    return _page(found, limit=limit, cursor=cursor)
+    return _page(tenant, found, limit=limit, cursor=cursor)
 
 
-@post("/search", opt=needs("subscriptions:read"), operation_id="searchSubscriptions", status_code=200)
+@post(
+    "/search", opt=needs("subscriptions:read", customer=Whose.BODY), operation_id="searchSubscriptions", status_code=200
+)
 async def search_subscriptions(
     data: JSONBody[SubscriptionSearch],
     tenant: NamedDependency[TenantContext],
@@ -66,10 +70,15 @@ async def search_subscriptions(
         status_eq=data.status,
         vendor_fields=data.vendor_fields,
     )
-    return _page(found, limit=limit, cursor=cursor)
+    return _page(tenant, found, limit=limit, cursor=cursor)
 
 
-@get("/{subscription_id:str}", opt=needs("subscriptions:read"), operation_id="getSubscription", status_code=200)
+@get(
+    "/{subscription_id:str}",
+    opt=needs("subscriptions:read", customer=SUBSCRIPTION),
+    operation_id="getSubscription",
+    status_code=200,
+)
 async def get_subscription(subscription_id: FromPath[str], tenant: NamedDependency[TenantContext]) -> Subscription:
     """Show one subscription."""
     found = await _one(tenant, uuid_in_path(subscription_id, "subscription_id"))
@@ -80,7 +89,7 @@ async def get_subscription(subscription_id: FromPath[str], tenant: NamedDependen
 
 @post(
     "/{subscription_id:str}/enable-autorenew",
-    opt=needs("subscriptions:write"),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
     operation_id="enableAutorenew",
     status_code=200,
 )
@@ -94,7 +103,7 @@ async def enable_autorenew(
 
 @post(
     "/{subscription_id:str}/disable-autorenew",
-    opt=needs("subscriptions:write"),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
     operation_id="disableAutorenew",
     status_code=200,
 )
@@ -107,7 +116,10 @@ async def disable_autorenew(
 
 
 @post(
-    "/{subscription_id:str}/pause", opt=needs("subscriptions:write"), operation_id="pauseSubscription", status_code=200
+    "/{subscription_id:str}/pause",
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
+    operation_id="pauseSubscription",
+    status_code=200,
 )
 async def pause(
     subscription_id: FromPath[str], data: JSONBody[Pause], tenant: NamedDependency[TenantContext]
@@ -121,7 +133,7 @@ async def pause(
 
 @post(
     "/{subscription_id:str}/resume",
-    opt=needs("subscriptions:write"),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
     operation_id="resumeSubscription",
     status_code=200,
 )
@@ -134,7 +146,10 @@ async def resume(
 
 
 @post(
-    "/{subscription_id:str}/defer", opt=needs("subscriptions:write"), operation_id="deferSubscription", status_code=200
+    "/{subscription_id:str}/defer",
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
+    operation_id="deferSubscription",
+    status_code=200,
 )
 async def defer(
     subscription_id: FromPath[str], data: JSONBody[Deferral], tenant: NamedDependency[TenantContext]
@@ -147,7 +162,7 @@ async def defer(
 
 @post(
     "/{subscription_id:str}/discount",
-    opt=needs("subscriptions:write"),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
     operation_id="discountSubscription",
     status_code=200,
 )
@@ -173,7 +188,7 @@ async def discount(
 
 @post(
     "/{subscription_id:str}/migrate",
-    opt=needs("subscriptions:write", "payments:charge"),
+    opt=needs("subscriptions:write", "payments:charge", customer=SUBSCRIPTION),
     operation_id="migrateSubscription",
     status_code=200,
     responses={
@@ -234,8 +249,12 @@ async def _changed(tenant: TenantContext, ident: str, act: Awaitable[None]) -> C
     return ChangedSubscription.read_back(found)
 
 
-def _page(found: list[wire.Subscription], *, limit: int, cursor: str | None) -> Page[Subscription]:
-    rows = [Subscription.public(row) for row in found]
+def _page(
+    tenant: TenantContext, found: list[wire.Subscription], *, limit: int, cursor: str | None
+) -> Page[Subscription]:
+    subject = tenant.principal.subject
+    # Whether the vendor's filter is exact is not documented.
+    rows = [Subscription.public(row) for row in found if subject is None or row.external_id in {None, subject}]
     return page(rows, key=lambda row: row.id, limit=limit, cursor=cursor)
 
 

@@ -11,6 +11,7 @@ from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
 from routes import ROUTERS
+from routes.ownership import OWNERS
 from tests.support.gateway import RunningGateway, Tenant
 
 
@@ -117,7 +118,7 @@ def test_a_live_token_never_reaches_the_sandbox(gateway: RunningGateway, tenant:
 def test_every_route_declares_who_may_call_it() -> None:
     """Walked over the whole surface: a route without a declaration is not served."""
     app = Litestar(ROUTERS, dependencies=DEPENDENCIES, openapi_config=None, logging_config=None)
-    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0))
+    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0), OWNERS)
 
     gate.learn(app.routes)
 
@@ -138,7 +139,7 @@ def misdeclared() -> None:
 def test_a_route_without_a_declaration_is_refused(handler: object) -> None:
     """Forgetting it is found at start, and not by an attacker."""
     app = Litestar([handler], openapi_config=None, logging_config=None)  # type: ignore[list-item]  # both are route handlers
-    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0))
+    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0), OWNERS)
 
     with pytest.raises(UndeclaredRoute):
         gate.learn(app.routes)

@@ -104,6 +104,10 @@ class Tenant:
         """Its accounts at both vendors, with the story's data to begin with."""
         return self._sandbox.account(self.name)
 
+    def neighbour(self) -> "Tenant":
+        """Another tenant of the same gateway."""
+        return Tenant(f"{self.name}-next", self._gateway, self._sandbox)
+
     def client(self, scopes: Sequence[str] = tuple(SCOPES), *, subject: str | None = None) -> httpx.Client:
         """An HTTP client that holds a token of this tenant."""
         _, secret = self._gateway.token(tenant=self.name, scopes=scopes, subject=subject)
