@@ -147,9 +147,7 @@ def test_a_customer_opens_and_pays_an_order_of_their_own(ada: httpx.Client) -> N
     order = session.json()["order_id"]
     token = session.json()["client_token"]
 
-    changed = ada.patch(
-        f"/v1/checkout/sessions/{order}", json={"client_token": token, "price_point": "lifetime"}
-    )
+    changed = ada.patch(f"/v1/checkout/sessions/{order}", json={"client_token": token, "price_point": "lifetime"})
     asked = ada.post("/v1/checkout/payments", json=payment(order, "pmt_3ds_new_order"), headers=key())
     resumed = ada.post(
         f"/v1/checkout/payments/{asked.json()['order_id']}/resume", json={"resume_token": "rt_ok"}, headers=key()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import time
 from types import TracebackType
 from typing import Self, TypeVar
+from uuid import uuid4
 
 import httpx
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -105,8 +106,8 @@ class Tenant:
         return self._sandbox.account(self.name)
 
     def neighbour(self) -> "Tenant":
-        """Another tenant of the same gateway."""
-        return Tenant(f"{self.name}-next", self._gateway, self._sandbox)
+        """Another tenant of the same gateway, that nobody knows."""
+        return Tenant(f"t{uuid4().hex[:12]}", self._gateway, self._sandbox)
 
     def client(self, scopes: Sequence[str] = tuple(SCOPES), *, subject: str | None = None) -> httpx.Client:
         """An HTTP client that holds a token of this tenant."""
