@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from clients.sandbox.server import SandboxServer
 from gateway import failures, openapi, settings, telemetry
+from gateway.audit import Audit
 from gateway.auth import Gate
 from gateway.body import StrictRequest
 from gateway.cors import Cors
@@ -22,6 +23,7 @@ from gateway.edge import Application, Edge
 from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
+from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
@@ -51,7 +53,9 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     provider = telemetry.tracer_provider(*processors)
     database = Database(configured.database_url)
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
-    gate = Gate(Tokens(TokenStore(database), time), OWNERS)
+    audit_events = AuditStore(database)
+    audit = Audit(audit_events, log, now=time, keep_days=configured.audit_retention_days)
+    gate = Gate(Tokens(TokenStore(database), time), OWNERS, audit)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -62,9 +66,11 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
             url = started.url if started is not None else configured.sandbox
             app.state.upstreams = Upstreams(configured, sandbox_url=None if url == "off" else url, provider=provider)
+            sweep = asyncio.create_task(audit.sweep())
             try:
                 yield
             finally:
+                sweep.cancel()
                 await app.state.upstreams.close()
                 await database.close()
                 if shared is not None:
@@ -86,6 +92,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "ownership": OwnershipStore(database),
                 "owners": OWNERS,
                 "log": log,
+                "audit_events": audit_events,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),

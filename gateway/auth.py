@@ -1,6 +1,7 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from typing_extensions import override
 
 from clients.secret import Secret
 from gateway import query
+from gateway.audit import Audit
 from gateway.edge import Exchange
 from gateway.paths import decoded
 from gateway.principal import Principal
@@ -40,17 +42,27 @@ class Needs(msgspec.Struct, frozen=True):
     customer: Source | None = None
     """Where the customer comes from whom the call is about; None: tokens that are limited to one are refused."""
 
+    target: tuple[str, ...] = ()
+    """Members of the body that say what the request is about, for the audit."""
+
     largest_body: int | None = None
     """Bytes, where the body may be larger than elsewhere."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether nothing is changed: the scopes allow nothing else."""
+        return all(scope.endswith(":read") for scope in self.scopes)
 
 
 class UndeclaredRoute(Exception):
     """A route does not say who may call it, or names a scope that does not exist."""
 
 
-def needs(*scopes: str, customer: Source | None = None, largest_body: int | None = None) -> dict[str, Any]:
+def needs(
+    *scopes: str, customer: Source | None = None, target: tuple[str, ...] = (), largest_body: int | None = None
+) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
-    return {"needs": Needs(frozenset(scopes), customer=customer, largest_body=largest_body)}
+    return {"needs": Needs(frozenset(scopes), customer=customer, target=target, largest_body=largest_body)}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -67,9 +79,11 @@ class Gate(ASGIMiddleware):
     Args:
         tokens: Who stands behind a token.
         owners: Whose a resource is, where the route does not say it.
+        audit: Is told of every request that may change something.
     """
 
-    def __init__(self, tokens: Tokens, owners: Owners) -> None:
+    def __init__(self, tokens: Tokens, owners: Owners, audit: Audit) -> None:
+        self._audit = audit
         self._tokens = tokens
         self._owners = owners
         self._methods: dict[str, frozenset[str]] = {}
@@ -110,8 +124,12 @@ class Gate(ASGIMiddleware):
         if declared is not None and isinstance(handler, HTTPRouteHandler):
             subject: str | None = None
             if declared.token:
-                principal = Exchange.of(scope).principal = await self._admitted(scope, declared)
+                exchange = Exchange.of(scope)
+                principal = exchange.principal = await self._admitted(scope, declared)
                 subject = principal.subject
+                if not declared.reads and scope.get("method") != "GET":
+                    exchange.target = dict(scope["path_params"])
+                    exchange.before_answer = partial(self._audit.request, exchange, str(handler.operation_id))
             if subject is not None:
                 checked_place(scope, declared.customer, subject)
             if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):

@@ -47,10 +47,13 @@ class StrictRequest(Request[Any, Any, Any]):
             raise UnsupportedMediaType("This route reads application/json only.")
         body = await self.body()
         principal = Exchange.of(self.scope).principal
-        if principal is None or principal.subject is None:
-            return decoded(body, declared)
-        data = decoded(filled(body, _members(declared), principal.subject), declared)
-        source = self.route_handler.opt["needs"].customer
+        needs = self.route_handler.opt["needs"]
+        subject = principal.subject if principal is not None else None
+        data = decoded(body if subject is None else filled(body, _members(declared), subject), declared)
+        Exchange.of(self.scope).target |= {name: getattr(data, name) for name in needs.target}
+        if subject is None:
+            return data
+        source = needs.customer
         if isinstance(source, Owned) and source.place == "body":
             await check_owned(self.app.state.owners, tenant_context(self), source, str(getattr(data, source.name)))
         return data

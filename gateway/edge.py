@@ -76,6 +76,16 @@ class Exchange:
         self.principal: Principal | None = None
         self.problem: Problem | None = None
         self.status: int | None = None
+        self.target: dict[str, Any] = {}
+        """What the request is about: identifiers by name."""
+        self.before_answer: Callable[[int | None], Awaitable[None]] | None = None
+        """Is awaited once, with the status, before the answer begins; with None if there is none."""
+
+    async def conclude(self, status: int | None) -> None:
+        """Do what has to be done before the caller learns how it ended."""
+        if (last := self.before_answer) is not None:
+            self.before_answer = None
+            await last(status)
 
     @staticmethod
     def of(scope: Scope) -> "Exchange":
@@ -161,6 +171,7 @@ class Edge:
             try:
                 await self._routed(scope, receive, answer, headers)
             finally:
+                await exchange.conclude(None)
                 self._describe(span, scope, method, exchange)
                 self._report(scope, headers, exchange, perf_counter() - started)
 
@@ -255,8 +266,12 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.exchange.status = message["status"]
             given = [(name.lower(), value) for name, value in message.get("headers", ())]
+            for name, value in given:
+                if name == b"location":  # Of what was made.
+                    self.exchange.target["location"] = value.decode("latin-1")
+            await self.exchange.conclude(message["status"])
+            self.exchange.status = message["status"]
             if not any(name == b"cache-control" for name, _ in given):
                 given.append((b"cache-control", b"no-store"))
             message["headers"] = [*given, *self._common, (b"server-timing", self.timings())]

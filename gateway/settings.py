@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Of one kind to one vendor within 10 s: from so many on, half of them failing opens the breaker."""
     breaker_open_seconds: float = 5.0
     """How long a vendor that fails is left alone."""
+    audit_retention_days: int = 400
+    """How long the record of who did what is kept."""
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -250,4 +252,5 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("money_deadline_seconds", _seconds),
     ("breaker_calls", _count),
     ("breaker_open_seconds", _seconds),
+    ("audit_retention_days", _count),
 )

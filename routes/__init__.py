@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar import Router
 
-from routes import checkout, customers, docs, domains, features, health, payments, price_points, subscriptions
+from routes import audit, checkout, customers, docs, domains, features, health, payments, price_points, subscriptions
 
 ROUTERS: Final = (
     Router(
@@ -17,6 +17,7 @@ ROUTERS: Final = (
             payments.router,
             customers.router,
             checkout.router,
+            audit.router,
         ],
     ),
     health.router,

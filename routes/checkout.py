@@ -31,7 +31,10 @@ from routes.shapes.payments import PaymentResult
 
 
 @post(
-    "/sessions", opt=needs("checkout:write", customer=Whose.BODY), operation_id="createCheckoutSession", status_code=201
+    "/sessions",
+    opt=needs("checkout:write", customer=Whose.BODY, target=("external_id", "price_point")),
+    operation_id="createCheckoutSession",
+    status_code=201,
 )
 async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[TenantContext]) -> Response[Session]:
     """Open an order for a price point, and get the token for its payment form.
@@ -57,7 +60,7 @@ async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[Ten
 
 @patch(
     "/sessions/{order_id:str}",
-    opt=needs("checkout:write", customer=ORDER),
+    opt=needs("checkout:write", customer=ORDER, target=("price_point",)),
     operation_id="updateCheckoutSession",
     status_code=200,
 )
@@ -83,7 +86,7 @@ UNDECIDED: Final = {
 
 @post(
     "/payments",
-    opt=needs("checkout:write", customer=ORDER_IN_BODY),
+    opt=needs("checkout:write", customer=ORDER_IN_BODY, target=("order_id",)),
     operation_id="createPayment",
     status_code=200,
     responses=UNDECIDED,
@@ -137,7 +140,7 @@ async def resume_payment(
 
 @post(
     "/one-click",
-    opt=needs("checkout:write", "payments:charge", customer=Whose.BODY),
+    opt=needs("checkout:write", "payments:charge", customer=Whose.BODY, target=("external_id", "price_point")),
     operation_id="payWithOneClick",
     status_code=200,
     responses=UNDECIDED,

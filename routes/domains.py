@@ -69,7 +69,7 @@ async def list_domains(
     return listed.showing([row for row in expanded if status is None or row.status == status])
 
 
-@post("/", opt=needs("domains:write"), operation_id="createDomain", status_code=201)
+@post("/", opt=needs("domains:write", target=("hostname",)), operation_id="createDomain", status_code=201)
 async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext]) -> Response[DomainDetails]:
     """Register a hostname and return the DNS records that its owner must publish.
 

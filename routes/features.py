@@ -22,7 +22,7 @@ async def list_features(
     return page(features, key=lambda feature: feature.ident, limit=limit, cursor=cursor)
 
 
-@post("/", opt=needs("catalog:write"), operation_id="createFeature", status_code=201)
+@post("/", opt=needs("catalog:write", target=("ident",)), operation_id="createFeature", status_code=201)
 async def create_feature(data: JSONBody[NewFeature], tenant: NamedDependency[TenantContext]) -> WrittenFeature:
     """Add a feature that price points can grant."""
     await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)

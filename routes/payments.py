@@ -23,6 +23,7 @@ from routes.shapes.missing import Missing
 from routes.shapes.money import amount, parsed, real
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.payments import Payment, Refund, RefundedPayment
+from routes.shapes.times import moment
 from routes.shapes.transactions import MOST_FROM_VENDOR, Position, Stuck, Transaction, transaction_page
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +32,13 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Id = Annotated[UUID | None, QueryParameter(description="Only this one's.")]
 
 
-@post("/refunds", opt=needs("payments:refund"), operation_id="createRefund", status_code=200, tags=["Payments"])
+@post(
+    "/refunds",
+    opt=needs("payments:refund", target=("external_id", "order_id", "amount")),
+    operation_id="createRefund",
+    status_code=200,
+    tags=["Payments"],
+)
 async def create_refund(
     data: JSONBody[Refund], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
 ) -> RefundedPayment:
@@ -101,7 +108,7 @@ async def list_transactions(
     Following `next_cursor` gives each one once, however many share a moment;
     `since` counts for the first page only.
     """
-    position = Position.of(cursor) if cursor is not None else Position(BEGINNING if since is None else _moment(since))
+    position = Position.of(cursor) if cursor is not None else Position(BEGINNING if since is None else moment(since))
 
     async def answered(rows_asked: int) -> Page[Transaction]:
         found = await tenant.payments.transaction_report(
@@ -161,17 +168,6 @@ def _refundable(refund: Refund, paid: wire.Payment | None) -> Decimal | None:
 
 def _wrong(pointer: str, detail: str) -> ValidationFailed:
     return ValidationFailed(detail, faults=[Fault(pointer, detail)])
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    fault = Fault("/since", "Expected an RFC 3339 time with a zone.", "query")
-    raise ValidationFailed("The query is not what is needed.", faults=[fault])
 
 
 def _by_time(row: Payment) -> str:

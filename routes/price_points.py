@@ -54,7 +54,7 @@ async def get_price_point(ident: FromPath[str], tenant: NamedDependency[TenantCo
     raise NotFound("There is no such price point.")
 
 
-@post("/", opt=needs("catalog:write"), operation_id="createPricePoint", status_code=201)
+@post("/", opt=needs("catalog:write", target=("ident",)), operation_id="createPricePoint", status_code=201)
 async def create_price_point(
     data: JSONBody[NewPricePoint], tenant: NamedDependency[TenantContext]
 ) -> Response[WrittenPricePoint]:

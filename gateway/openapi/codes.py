@@ -19,6 +19,9 @@ WITH_TOKEN: Final = (
     "rate_limited",
     "storage_unavailable",
 )
+OURS: Final = frozenset({"admin", "tokens:write"})
+"""Scopes of routes that call no vendor."""
+
 WITH_SCOPE: Final = ("insufficient_scope", "subject_mismatch")
 
 WITH_IDENTIFIER: Final = ("not_found",)
@@ -65,9 +68,8 @@ def _declared(operation: Operation) -> Iterator[str]:
         yield from WITH_TOKEN
     if operation.needs.scopes:
         yield from WITH_SCOPE
-        yield from FROM_VENDOR
-        if not reads(operation):
-            yield from WHEN_CHANGING
+    if operation.needs.scopes - OURS:
+        yield from FROM_VENDOR if operation.needs.reads else FROM_VENDOR + WHEN_CHANGING
     if "path" in places or operation.reads_body:
         yield from WITH_IDENTIFIER
     if operation.reads_body:
@@ -78,11 +80,6 @@ def _declared(operation: Operation) -> Iterator[str]:
         for code in BY_SCOPE.get(scope, ()):
             if code not in BY_CREATION or 201 in operation.answers:  # noqa: PLR2004 - HTTP's own number
                 yield code
-
-
-def reads(operation: Operation) -> bool:
-    """Whether an operation changes nothing: its scopes allow nothing else."""
-    return all(scope.endswith(":read") for scope in operation.needs.scopes)
 
 
 def _raised(operation: Operation) -> set[type[Problem]]:

@@ -53,18 +53,24 @@ def page(
     Raises:
         ValidationFailed: `cursor` is not one of ours.
     """
-    after = _key(cursor) if cursor is not None else None
+    after = key_of(cursor) if cursor is not None else None
     ordered = sorted((row for row in rows if after is None or key(row) > after), key=key)
     data = ordered[:limit]
-    more = _cursor(key(data[-1])) if len(ordered) > limit else None
+    more = cursor_of(key(data[-1])) if len(ordered) > limit else None
     return Page(data=data, meta=Meta(count=len(data), next_cursor=more, fetched_at=fetched_at or datetime.now(UTC)))
 
 
-def _cursor(key: str) -> str:
+def cursor_of(key: str) -> str:
+    """The cursor of the page that begins after `key`."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
-def _key(cursor: str) -> str:
+def key_of(cursor: str) -> str:
+    """After what the page of this cursor begins.
+
+    Raises:
+        ValidationFailed: It is not one of ours.
+    """
     try:
         return base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True).decode()
     except ValueError as error:

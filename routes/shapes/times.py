@@ -53,3 +53,19 @@ def plannable(moment: datetime, pointer: str) -> datetime:
         detail = f"Expected a time between {EARLIEST.year} and {LATEST.year}."
         raise ValidationFailed(detail, faults=[Fault(pointer, detail)])
     return planned
+
+
+def moment(text: str) -> datetime:
+    """The `since` of a query, in UTC.
+
+    Raises:
+        ValidationFailed: It is no RFC 3339 time with a zone.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    fault = Fault("/since", "Expected an RFC 3339 time with a zone.", "query")
+    raise ValidationFailed("The query is not what is needed.", faults=[fault])

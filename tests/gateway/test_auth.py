@@ -5,8 +5,11 @@ import pytest
 from litestar import Litestar, get
 
 from clients.secret import Secret
+from gateway import telemetry
 from gateway.app import DEPENDENCIES
+from gateway.audit import Audit
 from gateway.auth import Gate, UndeclaredRoute, needs
+from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
@@ -115,12 +118,18 @@ def test_a_live_token_never_reaches_the_sandbox(gateway: RunningGateway, tenant:
         assert reply.json()["upstream"] == {"name": "funnelflux", "status": None, "code": None, "request_id": None}
 
 
+def gate() -> Gate:
+    """One that has not learned any route, on a database that is never opened."""
+    database = Database(Secret("sqlite:///:memory:"))
+    audit = Audit(AuditStore(database), telemetry.logger("error", "json"), now=lambda: 0.0, keep_days=1)
+    return Gate(Tokens(TokenStore(database), now=lambda: 0.0), OWNERS, audit)
+
+
 def test_every_route_declares_who_may_call_it() -> None:
     """Walked over the whole surface: a route without a declaration is not served."""
     app = Litestar(ROUTERS, dependencies=DEPENDENCIES, openapi_config=None, logging_config=None)
-    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0), OWNERS)
 
-    gate.learn(app.routes)
+    gate().learn(app.routes)
 
     assert len(app.routes) > 10
 
@@ -139,7 +148,6 @@ def misdeclared() -> None:
 def test_a_route_without_a_declaration_is_refused(handler: object) -> None:
     """Forgetting it is found at start, and not by an attacker."""
     app = Litestar([handler], openapi_config=None, logging_config=None)  # type: ignore[list-item]  # both are route handlers
-    gate = Gate(Tokens(TokenStore(Database(Secret("sqlite:///:memory:"))), now=lambda: 0.0), OWNERS)
 
     with pytest.raises(UndeclaredRoute):
-        gate.learn(app.routes)
+        gate().learn(app.routes)

@@ -29,6 +29,14 @@ class Step(NamedTuple):
 NEW: Final = "track.example.com"
 _KEY: Final = {"Idempotency-Key": "0b8ac57e-8a4b-4ac8-bd5f-1f0f64a0a8fd"}
 
+
+def _identified(page: Any) -> Any:
+    """A page of events with identifiers that do not change from one run to the next."""
+    for event in page["data"]:
+        event |= {"id": "aud_019b7a1b2c004f2d9c8e1a07", "at": "2026-01-01T12:00:00Z", "actor": "tok_5c0f9a7d1e"}
+    return page | {"meta": page["meta"] | {"next_cursor": "YXVkXzAxOWI3YTFiMmMwMDRmMmQ5YzhlMWEwNw"}}
+
+
 _DOMAINS: Final = (
     Step("listDomains", "The first two domains", query={"limit": "2"}),
     Step("listDomains", "With the verdict on each", query={"limit": "1", "expand": "readiness"}),
@@ -171,6 +179,15 @@ _CHECKOUT: Final = (
     ),
 )
 
+_OPERATOR: Final = (
+    Step(
+        "listAuditEvents",
+        "What was charged last",
+        query={"limit": "1", "action": "payWithOneClick"},
+        shortened=_identified,
+    ),
+)
+
 _OURSELVES: Final = (
     Step("getLiveness", "Alive"),
     Step("getReadiness", "Ready"),
@@ -183,5 +200,5 @@ _OURSELVES: Final = (
     Step("getProblem", "What a code means", path={"code": "domain_already_owned"}),
 )
 
-STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OURSELVES)
+STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OPERATOR, *_OURSELVES)
 """All of them; those of operations that the document does not have are left out."""

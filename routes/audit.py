@@ -1,0 +1,56 @@
+"""The audit: who did what."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from litestar import Request, Router, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from gateway.audit import first_id
+from gateway.auth import needs
+from gateway.storage.audit_events import AuditStore
+from gateway.upstreams import TenantContext
+from routes.shapes.audit import AuditEvent
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Meta, Page, cursor_of, key_of
+from routes.shapes.times import moment
+
+
+@get("/", opt=needs("admin"), operation_id="listAuditEvents", status_code=200)
+async def list_audit_events(
+    request: Request[Any, Any, Any],
+    tenant: NamedDependency[TenantContext],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    since: Annotated[
+        str | None,
+        QueryParameter(
+            description="Only those from then on; RFC 3339, with a zone.", schema_extra={"format": "date-time"}
+        ),
+    ] = None,
+    of_tenant: Annotated[
+        str | None, QueryParameter(name="tenant", description="Only those of this tenant.", max_length=64)
+    ] = None,
+    actor: Annotated[str | None, QueryParameter(description="Only what this one did.", max_length=600)] = None,
+    action: Annotated[str | None, QueryParameter(description="Only those of this kind.", max_length=64)] = None,
+) -> Page[AuditEvent]:
+    """List what was changed and by whom, the newest first.
+
+    An operator's token of mode `test` sees what was done in that mode only.
+    """
+    events: AuditStore = request.app.state.audit_events
+    found = await events.newest(
+        before=key_of(cursor) if cursor is not None else None,
+        since=first_id(moment(since).timestamp() if since is not None else 0.0),
+        limit=limit + 1,
+        tenant=of_tenant,
+        mode="test" if tenant.principal.mode == "test" else None,
+        actor=actor,
+        action=action,
+    )
+    rows = [AuditEvent.public(record) for record in found[:limit]]
+    more = cursor_of(rows[-1].id) if len(found) > limit else None
+    return Page(data=rows, meta=Meta(count=len(rows), next_cursor=more, fetched_at=datetime.now(UTC)))
+
+
+router = Router("/audit-events", route_handlers=[list_audit_events], tags=["Operator"])
