@@ -78,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: float = 15.0
     """For a whole request; a money request has its own."""
     money_deadline_seconds: float = 30.0
+    connect_seconds: float = 2.0
+    """For a connection to a vendor: a free place, the name, TCP and TLS together."""
+    read_attempt_seconds: float = 5.0
+    """For one attempt at what may be repeated; a write or money call has the whole deadline."""
     breaker_calls: int = 20
     """Of one kind to one vendor within 10 s: from so many on, half of them failing opens the breaker."""
     breaker_open_seconds: float = 5.0
@@ -250,6 +254,8 @@ def _count(text: str) -> int:
 _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("deadline_seconds", _seconds),
     ("money_deadline_seconds", _seconds),
+    ("connect_seconds", _seconds),
+    ("read_attempt_seconds", _seconds),
     ("breaker_calls", _count),
     ("breaker_open_seconds", _seconds),
     ("audit_retention_days", _count),

@@ -54,9 +54,6 @@ AUTH: Final = "funnelflux-auth"
 MOST_TENANTS: Final = 1000
 """Tenants whose clients are kept ready; the others' are made anew, at the cost of one validation."""
 
-READ_SECONDS: Final = 5.0
-"""For one attempt at a read or a probe."""
-
 
 class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant's accounts at both vendors, ready to be called."""
@@ -192,8 +189,9 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
 
 
 def _timeouts(settings: Settings) -> Timeouts:
-    usual, money = settings.deadline_seconds, settings.money_deadline_seconds
+    usual, money, repeatable = settings.deadline_seconds, settings.money_deadline_seconds, settings.read_attempt_seconds
     return Timeouts(
-        attempt={"read": READ_SECONDS, "probe": READ_SECONDS, "write": usual, "money": money},
+        connect=settings.connect_seconds,
+        attempt={"read": repeatable, "probe": repeatable, "write": usual, "money": money},
         request={"read": usual, "probe": usual, "write": usual, "money": money},
     )
