@@ -52,17 +52,22 @@ class Retried(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
         self._budget = min(BUDGET_BURST, self._budget + BUDGET_SHARE)
-        for retry in range(RETRIES[operation.kind]):
+        repeated = 0
+        while True:
             try:
                 return await self._inner.handle_async_request(request)
             except UpstreamError as error:
-                pause = self._pause(error, retry)
-                if not _worth_it(error) or self._budget < 1 or pause >= left(operation.kind, self._timeouts):
+                # One that went out twice, because the first connection was gone, the vendor may have seen twice.
+                repeated += request.extensions.pop("sent_anew", 0)
+                if repeated >= RETRIES[operation.kind] or not _worth_it(error) or self._budget < 1:
+                    raise
+                pause = self._pause(error, repeated)
+                if pause >= left(operation.kind, self._timeouts):
                     raise
                 self._budget -= 1
             await self._sleep(pause)
+            repeated += 1
             request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1
-        return await self._inner.handle_async_request(request)
 
     def _pause(self, error: UpstreamError, retry: int) -> float:
         if isinstance(error, RateLimited) and error.retry_after is not None:

@@ -88,7 +88,9 @@ class Socket(httpx.AsyncBaseTransport):
     This is the one place where a broken connection gets our names. A call that
     can't be repeated gets a connection of its own: on one that the vendor has
     just closed, it would look as if it had been sent and not answered. A read
-    that meets such a connection is sent on a new one, at no cost to anyone.
+    that meets such a connection is sent on a new one, at no cost to anyone; but
+    if that fails as well, it counts as a retry, for the vendor may have seen both.
+    A retry gets a new connection at once, so that this happens to the first attempt only.
 
     Args:
         judge: What the vendor's envelope says of a whole reply.
@@ -121,7 +123,7 @@ class Socket(httpx.AsyncBaseTransport):
         pool = self._pool(request.url)
         loop = asyncio.get_running_loop()
         ends = loop.time() + request.extensions["seconds"]
-        fresh = not operation.repeatable
+        fresh = not operation.repeatable or "resend_count" in request.extensions
         while True:
             connection, used = await _connection(pool, request, operation, fresh=fresh)
             keep = False
@@ -132,6 +134,7 @@ class Socket(httpx.AsyncBaseTransport):
                 if not used:
                     raise Interrupted(str(error), operation=operation, sent=True) from error
                 fresh = True  # The vendor had closed it: a new one will tell.
+                request.extensions["sent_anew"] = 1
             except Late as error:
                 raise TimedOut(str(error), operation=operation, sent=True, status=error.status) from error
             except Nonsense as error:

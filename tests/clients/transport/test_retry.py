@@ -94,6 +94,20 @@ async def test_a_kind_is_repeated_as_its_row_says(
     assert len(vendor.server.requests) == calls
 
 
+@pytest.mark.parametrize(("kind", "calls"), [("read", 3), ("probe", 2)])
+async def test_a_vendor_who_hangs_up_is_not_called_once_more(vendor: Vendor, kind: Kind, calls: int) -> None:
+    """What went out on a kept connection may have been seen, and counts like any other attempt."""
+    await asyncio.gather(*(vendor.call(kind) for _ in range(5)))  # They leave connections that are kept.
+    before = len(vendor.server.requests)
+    vendor.server.answer = b""
+    vendor.server.close_after_answer = True
+
+    ended = await vendor.call(kind)
+
+    assert isinstance(ended, Unanswered)
+    assert len(vendor.server.requests) - before == calls
+
+
 async def test_pauses_grow_and_differ(vendor: Vendor) -> None:
     """Callers who failed together do not come back together."""
     for _ in range(3):
