@@ -46,6 +46,12 @@ def _check_domain(api: httpx.Client) -> Send:
     return lambda: api.post("/v1/domains/check", json={"hostname": "live.brightside.example"})
 
 
+def _preview_migration(api: httpx.Client) -> Send:
+    owned = api.get("/v1/subscriptions", params={"external_id": "user-ada"}).json()["data"][0]
+    wish = {"price_point": "yearly-premium", "strategy": "price_prorate", "dry_run": True}
+    return lambda: api.post(f"/v1/subscriptions/{owned['id']}/migrate", json=wish)
+
+
 def _create_domain(api: httpx.Client) -> Send:
     hostname = f"d{uuid4().hex[:12]}.fault-test.com"
     return lambda: api.post("/v1/domains", json={"hostname": hostname})
@@ -104,6 +110,13 @@ ASKS: Final = (
         prepare=_check_domain,
     ),
     Ask(
+        name="preview a migration",
+        kind="probe",
+        vendor="funnelfox",
+        operation="POST /subscription/migration",
+        prepare=_preview_migration,
+    ),
+    Ask(
         name="create a domain",
         kind="write",
         vendor="funnelflux",
@@ -145,4 +158,4 @@ ASKS: Final = (
         looks_first=True,
     ),
 )
-"""Both reads, the probe, a write of each vendor and the one whose orphan is harmless, and three ways to move money."""
+"""A read, a probe and a write of each vendor, the write whose orphan is harmless, and three ways to move money."""

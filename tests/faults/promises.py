@@ -5,7 +5,6 @@ from typing import Any, Final
 import msgspec
 
 from clients.errors import Kind as Class
-from clients.sandbox.faults import Kind
 
 RETRYABLE: Final = frozenset(
     {
@@ -84,7 +83,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def row(
-    kind: Kind, details: dict[str, Any], read: Promise, probe: Promise, write: Promise, money: Promise, **more: Any
+    kind: str, details: dict[str, Any], read: Promise, probe: Promise, write: Promise, money: Promise, **more: Any
 ) -> Row:
     """A row in the order of the table's columns."""
     return Row(kind=kind, details=details, read=read, probe=probe, write=write, money=money, **more)

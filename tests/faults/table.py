@@ -67,3 +67,21 @@ HANGING: Final[tuple[Row, ...]] = (
     row("dripping", {"seconds": 0.2}, LATE * 3, LATE * 2, LOST, LOST, said=200),
 )
 """Faults that only a deadline ends."""
+
+CONNECTIONS: Final[tuple[Row, ...]] = (
+    row("nobody listens", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("no connection is made", {}, LATE * 0, LATE * 0, LATE * 0, LATE * 0),
+    # From here on a byte may have left.
+    row("nobody accepts", {}, LATE * 3, LATE * 2, LOST, LOST),
+)
+"""Faults of the vendor's port, where it speaks plain HTTP."""
+
+HANDSHAKES: Final[tuple[Row, ...]] = (
+    row("expired", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("not yet valid", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("somebody else's", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("untrusted", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("no TLS", {}, CUT * 0, CUT * 0, CUT * 0, CUT * 0),
+    row("no handshake", {}, LATE * 0, LATE * 0, LATE * 0, LATE * 0),
+)
+"""Faults of a vendor's certificate: what can't be trusted is told nothing."""

@@ -26,6 +26,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
             "GATEWAY_CORS_ORIGINS": "https://a.example, https://b.example:8443",
             "GATEWAY_SANDBOX": "http://sandbox:8090",
             "GATEWAY_DEADLINE_SECONDS": "2.5",
+            "GATEWAY_READ_ATTEMPT_SECONDS": "0.5",
+            "GATEWAY_CONNECT_SECONDS": "0.25",
         }
     )
 
@@ -36,6 +38,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert settings.funnelfox.secret_key.reveal() == "sk_1"
     assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
     assert (settings.sandbox, settings.deadline_seconds) == ("http://sandbox:8090", 2.5)
+    assert (settings.read_attempt_seconds, settings.connect_seconds) == (0.5, 0.25)
 
 
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:

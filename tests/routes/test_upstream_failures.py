@@ -7,9 +7,8 @@ import pytest
 
 from tests.support.gateway import Tenant
 
-# The fault, what it needs, and what a read and a write are answered.
+# What a vendor may say besides what tests/faults holds against every class: what a read and a write are answered.
 FAILURES: list[tuple[str, dict[str, object], tuple[int, str], tuple[int, str]]] = [
-    ("status", {"status": 500}, (502, "upstream_error"), (504, "outcome_unknown")),
     ("status", {"status": 503, "body": "<html>down</html>"}, (502, "upstream_error"), (504, "outcome_unknown")),
     (
         "status",
@@ -23,7 +22,6 @@ FAILURES: list[tuple[str, dict[str, object], tuple[int, str], tuple[int, str]]] 
         (404, "not_found"),
         (404, "not_found"),
     ),
-    ("status", {"status": 403}, (502, "upstream_auth_failed"), (502, "upstream_auth_failed")),
     ("status", {"status": 200, "body": "[]"}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
     ("status", {"status": 200, "body": '"yes"'}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
     (
@@ -47,23 +45,6 @@ FAILURES: list[tuple[str, dict[str, object], tuple[int, str], tuple[int, str]]] 
     ),
     ("success_false", {"code": "SOMETHING"}, (422, "upstream_rejected"), (422, "upstream_rejected")),
     ("success_false", {"code": "NOT_FOUND", "status": 500}, (404, "not_found"), (404, "not_found")),
-    ("html", {"status": 200}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("html", {"status": 404}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("empty", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("garbage", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("charset", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("wrong_type", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("truncated", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("not_http", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("duplicate_headers", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("redirect", {}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("huge", {"megabytes": 20}, (502, "upstream_invalid_response"), (504, "outcome_unknown")),
-    ("drop_before", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
-    ("drop_after", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
-    ("reset_before", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
-    ("reset_after", {}, (502, "upstream_unreachable"), (504, "outcome_unknown")),
-    ("rate_limited", {"retry_after": "60"}, (503, "upstream_rate_limited"), (503, "upstream_rate_limited")),
-    ("rate_limited", {}, (503, "upstream_rate_limited"), (503, "upstream_rate_limited")),
 ]
 
 
