@@ -12,7 +12,7 @@ FLUX: Final = "funnelflux"
 FOX: Final = "funnelfox"
 
 PROMPT: Final[tuple[Row, ...]] = (
-    # kind            details                         a read    a probe    a write  money
+    # The fault and its details, and what is promised to: a read, a probe, a write, a money call.
     row("latency", {"seconds": 0.1}, FINE, FINE, FINE, FINE),
     row("close_keepalive", {}, FINE, FINE, FINE, FINE),
     # The vendor says that it fails.
@@ -28,8 +28,8 @@ PROMPT: Final[tuple[Row, ...]] = (
     row("success_false", {"code": "ODD"}, NO, NO, NO, NO, said=200, code="ODD", vendor=FLUX),
     row("success_false", {"code": "NOT_FOUND"}, GONE, GONE, GONE, GONE, said=200, code="NOT_FOUND", vendor=FLUX),
     row("status_error", {"code": "ODD"}, NO, NO, NO, NO, said=200, code="ODD", vendor=FOX),
-    # ...but only in its own words.
-    # A billing read may come without an envelope: that this is no list is found when all is over.
+    # ...but only in its own words. (A billing read may come without an envelope, so its attempt is a
+    # success; only then is it found that there is no list in it.)
     row("success_false", {"code": "ODD"}, BAD, BAD, LOST, LOST, said=200, vendor=FOX),
     row("status_error", {"code": "ODD"}, BAD * 3, BAD * 2, LOST, LOST, said=200, vendor=FLUX),
     # The vendor asks for calm.
