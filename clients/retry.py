@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 from typing_extensions import override
 
+from clients.budget import Budget
 from clients.errors import Garbled, Kind, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
 from clients.timeouts import Timeouts, left
 
@@ -17,12 +18,6 @@ RETRIES: Final[Mapping[Kind, int]] = {"read": 2, "probe": 1, "write": 2, "money"
 FIRST_PAUSE: Final = 0.1
 """Seconds before the first retry at the most; it doubles with each, and chance takes some of it away."""
 
-BUDGET_SHARE: Final = 0.1
-"""Of all calls, so many may be retries: a vendor that is down is not called thrice as often."""
-
-BUDGET_BURST: Final = 10.0
-"""Retries that may come at once, before anything was earned."""
-
 
 class Retried(httpx.AsyncBaseTransport):
     """The layer that repeats a failed attempt, where that does no harm and may help.
@@ -30,6 +25,7 @@ class Retried(httpx.AsyncBaseTransport):
     Args:
         inner: The next layer: one attempt.
         timeouts: How long the whole request may take; no retry begins after that.
+        budget: What all retries together may cost the vendor.
         sleep: Waits so many seconds.
         rng: Spreads the pauses, so that callers who failed together do not come back together.
     """
@@ -38,6 +34,7 @@ class Retried(httpx.AsyncBaseTransport):
         self,
         inner: httpx.AsyncBaseTransport,
         timeouts: Timeouts,
+        budget: Budget,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
@@ -46,12 +43,12 @@ class Retried(httpx.AsyncBaseTransport):
         self._timeouts = timeouts
         self._sleep = sleep
         self._rng = rng or Random()  # noqa: S311 - it spreads load and guards nothing
-        self._budget = BUDGET_BURST
+        self._budget = budget
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        self._budget = min(BUDGET_BURST, self._budget + BUDGET_SHARE)
+        self._budget.earn()
         repeated = 0
         while True:
             try:
@@ -59,12 +56,12 @@ class Retried(httpx.AsyncBaseTransport):
             except UpstreamError as error:
                 # One that went out twice, because the first connection was gone, the vendor may have seen twice.
                 repeated += request.extensions.pop("sent_anew", 0)
-                if repeated >= RETRIES[operation.kind] or not _worth_it(error) or self._budget < 1:
+                if repeated >= RETRIES[operation.kind] or not _worth_it(error) or self._budget.empty:
                     raise
                 pause = self._pause(error, repeated)
                 if pause >= left(operation.kind, self._timeouts):
                     raise
-                self._budget -= 1
+                self._budget.spend()
             await self._sleep(pause)
             repeated += 1
             request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1

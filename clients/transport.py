@@ -14,6 +14,7 @@ from opentelemetry.trace import TracerProvider
 from typing_extensions import override
 
 from clients.breaker import BreakerLimits, Guarded
+from clients.budget import Budget
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable, UpstreamError
 from clients.pool import Pool
@@ -95,10 +96,12 @@ class Socket(httpx.AsyncBaseTransport):
     Args:
         judge: What the vendor's envelope says of a whole reply.
         tls: Whom to trust; shared, because to make one takes 20 ms.
+        budget: What sending a read again costs; while it is empty, no connection is used twice.
     """
 
-    def __init__(self, judge: Judge, *, tls: ssl.SSLContext) -> None:
+    def __init__(self, judge: Judge, *, tls: ssl.SSLContext, budget: Budget) -> None:
         self._judge = judge
+        self._budget = budget
         self._tls = tls
         self._pools: dict[tuple[str, str, int], Pool] = {}
 
@@ -123,7 +126,8 @@ class Socket(httpx.AsyncBaseTransport):
         pool = self._pool(request.url)
         loop = asyncio.get_running_loop()
         ends = loop.time() + request.extensions["seconds"]
-        fresh = not operation.repeatable or "resend_count" in request.extensions
+        # With an empty budget a read goes where nothing has to be sent again.
+        fresh = not operation.repeatable or "resend_count" in request.extensions or self._budget.empty
         while True:
             connection, used = await _connection(pool, request, operation, fresh=fresh)
             keep = False
@@ -133,6 +137,7 @@ class Socket(httpx.AsyncBaseTransport):
             except Silent as error:
                 if not used:
                     raise Interrupted(str(error), operation=operation, sent=True) from error
+                self._budget.spend()  # For all we know the vendor has seen it.
                 fresh = True  # The vendor had closed it: a new one will tell.
                 request.extensions["sent_anew"] = 1
             except Late as error:
@@ -206,5 +211,6 @@ def layered(
     breaker: BreakerLimits | None = None,
 ) -> httpx.AsyncBaseTransport:
     """The layers that every vendor has, in their order."""
-    attempt = Timed(Traced(Socket(judge, tls=tls), tracer_provider=tracer_provider), timeouts)
-    return Guarded(Retried(attempt, timeouts), breaker or BreakerLimits())
+    budget = Budget()
+    attempt = Timed(Traced(Socket(judge, tls=tls, budget=budget), tracer_provider=tracer_provider), timeouts)
+    return Guarded(Retried(attempt, timeouts, budget), breaker or BreakerLimits())

@@ -21,6 +21,8 @@ class RawServer:
         self.connections = 0
         self.requests: list[bytes] = []
         self.close_after_answer = False
+        self.hang_up_on_empty = False
+        """Whether an empty answer is the end of the connection; otherwise it is silence."""
         self.first: list[bytes] = []
         """Answers to the first requests, before `answer` is given to all others."""
         self._writers: set[asyncio.StreamWriter] = set()
@@ -62,7 +64,7 @@ class RawServer:
                 if answer is not None:
                     writer.write(answer)
                     await writer.drain()
-                    if self.close_after_answer:
+                    if self.close_after_answer or (self.hang_up_on_empty and not answer):
                         break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # The other side has left.

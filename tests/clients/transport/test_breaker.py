@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from clients.breaker import BreakerLimits, Guarded
+from clients.budget import Budget
 from clients.errors import CircuitOpen, Kind, Operation, UpstreamError
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
@@ -22,7 +23,7 @@ class Vendor:
     def __init__(self, server: RawServer) -> None:
         self.server = server
         self.time = 1000.0
-        inner = Timed(Socket(judge, tls=ssl.create_default_context()), timeouts(5))
+        inner = Timed(Socket(judge, tls=ssl.create_default_context(), budget=Budget()), timeouts(5))
         guarded = Guarded(inner, BreakerLimits(), now=lambda: self.time)
         self.upstream = Upstream(f"http://127.0.0.1:{server.port}", guarded)
 

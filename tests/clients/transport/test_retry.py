@@ -8,8 +8,9 @@ from random import Random
 import httpx
 import pytest
 
+from clients.budget import BURST, SHARE, Budget
 from clients.errors import Kind, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
-from clients.retry import BUDGET_BURST, Retried
+from clients.retry import Retried
 from clients.retry_after import seconds
 from clients.timeouts import Timed, began
 from clients.transport import Socket, Upstream
@@ -44,8 +45,9 @@ class Vendor:
         self.server = server
         self.waited: list[float] = []
         limits = timeouts(seconds)
-        attempt = Timed(Socket(judge, tls=ssl.create_default_context()), limits)
-        retried = Retried(attempt, limits, sleep=self._sleep, rng=Random(7))  # noqa: S311 - a test repeats itself
+        budget = Budget()
+        attempt = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), limits)
+        retried = Retried(attempt, limits, budget, sleep=self._sleep, rng=Random(7))  # noqa: S311 - a test repeats itself
         self.upstream = Upstream(f"http://127.0.0.1:{server.port}", retried)
 
     async def _sleep(self, pause: float) -> None:
@@ -161,10 +163,9 @@ async def test_what_never_reached_the_vendor_is_tried_again(kind: Kind) -> None:
         if len(vendor.waited) == 2:
             await revived.listen(port)
 
-    vendor.upstream = Upstream(
-        f"http://127.0.0.1:{port}",
-        Retried(Timed(Socket(judge, tls=ssl.create_default_context()), timeouts(5)), timeouts(5), sleep=revive),
-    )
+    budget = Budget()
+    attempt = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), timeouts(5))
+    vendor.upstream = Upstream(f"http://127.0.0.1:{port}", Retried(attempt, timeouts(5), budget, sleep=revive))
 
     ended = await vendor.call(kind)
 
@@ -174,13 +175,35 @@ async def test_what_never_reached_the_vendor_is_tried_again(kind: Kind) -> None:
 
 
 async def test_an_outage_is_not_made_worse(vendor: Vendor) -> None:
-    """With every call failing, the vendor sees a tenth more than callers asked for, and a few at the start."""
+    """With every call failing, the vendor sees a share more than callers asked for, and a few at the start."""
     vendor.server.answer = DOWN
 
     for _ in range(300):
         await vendor.call("read")
 
-    assert len(vendor.server.requests) <= 300 * 1.1 + BUDGET_BURST
+    assert 300 < len(vendor.server.requests) <= 300 * (1 + SHARE) + BURST
+
+
+async def test_what_a_dead_connection_costs_the_vendor_is_within_the_budget(vendor: Vendor) -> None:
+    """Hung up on in the middle of a call, a vendor sees it twice: that is no way round the budget."""
+    vendor.server.first = [OK, b""] * 300
+    vendor.server.hang_up_on_empty = True
+
+    ended = [await vendor.call("read") for _ in range(300)]
+
+    assert sum(one is None for one in ended) > 100
+    assert len(vendor.server.requests) <= 300 * (1 + SHARE) + BURST
+
+
+async def test_a_tenth_of_faults_is_within_the_budget(vendor: Vendor) -> None:
+    """However long they last, a read fails only when all of its attempts do."""
+    faults = Random(7)  # noqa: S311 - a test repeats itself
+    vendor.server.first = [DOWN if faults.random() < 0.1 else OK for _ in range(4000)]
+
+    ended = [await vendor.call("read") for _ in range(3000)]
+
+    assert sum(one is None for one in ended) >= 0.995 * 3000
+    assert len(vendor.server.requests) <= 1.2 * 3000
 
 
 async def test_no_attempt_begins_after_the_deadline(vendor: Vendor) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from clients.budget import Budget
 from clients.connection import LARGEST_BODY, LARGEST_HEAD
 from clients.errors import Garbled, Interrupted, Kind, Operation, TimedOut, Unreachable, UpstreamError
 from clients.timeouts import Timed
@@ -33,7 +34,7 @@ async def server() -> AsyncIterator[RawServer]:
 
 def upstream(port: int, *, seconds: float = SECONDS, connect: float = 2.0) -> Upstream:
     """The socket layer alone, which takes every whole answer for a yes."""
-    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context())
+    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context(), budget=Budget())
     return Upstream(f"http://127.0.0.1:{port}", Timed(socket, timeouts(seconds, connect=connect)))
 
 
@@ -282,7 +283,7 @@ async def test_a_header_can_not_be_smuggled_in(server: RawServer) -> None:
 
 async def test_a_foreign_certificate_means_nothing_was_sent(server: RawServer) -> None:
     """TLS is verified: a server that has none, or another's, hears nothing of the call."""
-    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context())
+    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context(), budget=Budget())
     client = Upstream(f"https://127.0.0.1:{server.port}", Timed(socket, timeouts(SECONDS)))
     server.close_after_answer = True
 
