@@ -13,6 +13,9 @@ MOST_CONNECTIONS: Final = 100
 KEEP_ALIVE_SECONDS: Final = 30.0
 """An idle connection is dropped before the usual 60 s of a vendor's load balancer."""
 
+MOST_IDLE: Final = MOST_CONNECTIONS
+"""Connections that are kept for the next call. Writes always open one, so that without a bound each would stay."""
+
 
 class Pool:
     """Connections to one origin.
@@ -32,7 +35,7 @@ class Pool:
         self._port = port
         self._tls = tls
         self._free = most
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self, *, fresh: bool, connect_seconds: float) -> tuple[Connection, bool]:
@@ -70,6 +73,8 @@ class Pool:
         if keep and connection.usable:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
+            if len(self._idle) > MOST_IDLE:
+                self._idle.popleft().close()
         else:
             connection.close()
         self._give_back()

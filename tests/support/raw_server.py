@@ -33,6 +33,11 @@ class RawServer:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    @property
+    def open(self) -> int:
+        """Connections that neither side has ended."""
+        return len(self._writers)
+
     async def __aenter__(self) -> Self:
         await self.listen(0)
         return self

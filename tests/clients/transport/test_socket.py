@@ -10,6 +10,7 @@ import pytest
 from clients.budget import Budget
 from clients.connection import LARGEST_BODY, LARGEST_HEAD
 from clients.errors import Garbled, Interrupted, Kind, Operation, TimedOut, Unreachable, UpstreamError
+from clients.pool import MOST_IDLE
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
 from tests.support.raw_server import OK, RawServer
@@ -84,6 +85,19 @@ async def test_a_connection_that_the_vendor_closed_costs_a_read_nothing(server: 
         assert (await client.call(operation(), "/x")).status_code == 200
 
     assert len(server.requests) == 50
+    await client.aclose()
+
+
+async def test_writes_leave_no_more_connections_behind_than_may_be_used_again(server: RawServer) -> None:
+    """Each opens one, and nobody may ever read."""
+    client = upstream(server.port)
+
+    for _ in range(MOST_IDLE + 50):
+        await client.call(operation("write"), "/x")
+    while server.open > MOST_IDLE:  # noqa: ASYNC110 - the server sets no event
+        await asyncio.sleep(0)
+
+    assert server.connections == MOST_IDLE + 50
     await client.aclose()
 
 
