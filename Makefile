@@ -11,7 +11,7 @@ TS     := tests/clients_ts
 TS_BIN := $(TS)/node_modules/.bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run sandbox test check format lint types imports \
+.PHONY: help setup demo run sandbox test prove check format lint types imports \
 	openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients lock clean
 
 help: ## List the targets
@@ -50,6 +50,9 @@ sandbox: $(VENV)/.runtime ## Run the emulator of both vendors alone
 
 test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+prove: setup ## Measure what is promised when vendors fail; minutes, best on an idle machine
+	@$(BIN)/python -m bench.prove
 
 check: setup lint types imports openapi-check openapi-breaking test clients-if-node ## Everything CI checks
 
