@@ -21,6 +21,8 @@ from gateway.auth import Gate
 from gateway.body import StrictRequest
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
+from gateway.identity_provider import IdentityProvider
+from gateway.oidc import Authenticator, Jwts
 from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
@@ -56,7 +58,10 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
     audit_events = AuditStore(database)
     audit = Audit(audit_events, log, now=time, keep_days=configured.audit_retention_days)
-    gate = Gate(Tokens(TokenStore(database), time), OWNERS, audit)
+    tokens = Tokens(TokenStore(database), time)
+    issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
+    callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
+    gate = Gate(callers, OWNERS, audit)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -64,6 +69,8 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
             await database.migrate()
         if shared is not None:
             await shared.start()
+        if issuer is not None:
+            issuer.start()
         with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
             url = started.url if started is not None else configured.sandbox
             app.state.upstreams = Upstreams(configured, sandbox_url=None if url == "off" else url, provider=provider)
@@ -76,6 +83,8 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 await database.close()
                 if shared is not None:
                     await shared.close()
+                if issuer is not None:
+                    await issuer.close()
                 await asyncio.to_thread(telemetry.stop, provider)
 
     app = Litestar(
@@ -94,6 +103,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "owners": OWNERS,
                 "log": log,
                 "audit_events": audit_events,
+                "identity_provider": issuer,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),

@@ -16,6 +16,7 @@ from clients.secret import Secret
 from gateway import query
 from gateway.audit import Audit
 from gateway.edge import Exchange
+from gateway.oidc import Recogniser
 from gateway.paths import decoded
 from gateway.principal import Principal
 from gateway.problems import (
@@ -26,7 +27,6 @@ from gateway.problems import (
 )
 from gateway.rfc9457 import Problem
 from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
-from gateway.tokens import Tokens
 from gateway.upstreams import SCOPES, tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
@@ -82,7 +82,7 @@ class Gate(ASGIMiddleware):
         audit: Is told of every request that may change something.
     """
 
-    def __init__(self, tokens: Tokens, owners: Owners, audit: Audit) -> None:
+    def __init__(self, tokens: Recogniser, owners: Owners, audit: Audit) -> None:
         self._audit = audit
         self._tokens = tokens
         self._owners = owners
@@ -151,7 +151,8 @@ class Gate(ASGIMiddleware):
                 if isinstance(problem, TokenMissing)
                 else f', error="invalid_token", error_description="{problem.title}"'
             )
-            problem.headers.setdefault("WWW-Authenticate", f"{REALM}{error}")
+            if problem.status == 401:  # noqa: PLR2004 - HTTP's own number
+                problem.headers.setdefault("WWW-Authenticate", f"{REALM}{error}")
             raise
         if lacking := declared.scopes - principal.scopes:
             Exchange.of(scope).principal = principal

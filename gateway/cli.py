@@ -220,8 +220,9 @@ def _variables(configured: Settings) -> dict[str, str]:
     for field in msgspec.structs.fields(configured):
         value = getattr(configured, field.name)
         if isinstance(value, msgspec.Struct):
+            owner = "gateway_" if field.name == "oidc" else ""
             shown |= {
-                f"{field.name}_{inner.name}".upper(): _masked(inner.name, getattr(value, inner.name))
+                f"{owner}{field.name}_{inner.name}".upper(): _masked(inner.name, getattr(value, inner.name))
                 for inner in msgspec.structs.fields(value)
             }
         else:

@@ -227,13 +227,9 @@ class Edge:
             span.set_status(Status(StatusCode.ERROR))
             span.set_attribute(ERROR_TYPE, exchange.problem.code if exchange.problem else "disconnected")
         if exchange.principal is not None:
-            span.set_attributes(
-                {
-                    "gateway.tenant": exchange.principal.tenant,
-                    "gateway.token_id": exchange.principal.token_id,
-                    "gateway.mode": exchange.principal.mode,
-                }
-            )
+            span.set_attributes({"gateway.tenant": exchange.principal.tenant, "gateway.mode": exchange.principal.mode})
+            if exchange.principal.token_id is not None:
+                span.set_attribute("gateway.token_id", exchange.principal.token_id)
 
     def _report(self, scope: Scope, headers: dict[str, str], exchange: Exchange, seconds: float) -> None:
         principal = exchange.principal

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.identity_provider import IdentityProvider
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
@@ -16,11 +17,14 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """Whether we are not ready without it."""
 
 
-async def readiness(database: Database, shared: SharedStore | None, settings: Settings) -> dict[str, Dependency]:
+async def readiness(
+    database: Database, shared: SharedStore | None, issuer: IdentityProvider | None, settings: Settings
+) -> dict[str, Dependency]:
     """Every dependency by name."""
     return {
         "database": Dependency(state=await _database(database), required=True),
         **({"redis": Dependency(state=_redis(shared), required=False)} if shared is not None else {}),
+        **({"identity_provider": Dependency(state=issuer.state, required=False)} if issuer is not None else {}),
         "funnelflux": Dependency(state=_configured(settings.funnelflux.access_token), required=False),
         "funnelfox": Dependency(
             state=_configured(settings.funnelfox.org_id and settings.funnelfox.secret_key), required=False

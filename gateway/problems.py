@@ -239,6 +239,13 @@ class StorageUnavailable(Problem):
     remedy = "Try again in some seconds."
 
 
+class IdentityProviderUnavailable(Problem):
+    """The issuer of the token does not answer, and without its keys the token can't be checked."""
+
+    code, status, title, retryable = "identity_provider_unavailable", 503, "Identity provider unavailable", True
+    remedy = "Keep the token, wait for as long as `Retry-After` says, then send the same again."
+
+
 class OutcomeUnknown(Problem):
     """The request was sent to the vendor, and no whole answer came back: it may or may not have happened."""
 

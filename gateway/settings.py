@@ -24,6 +24,9 @@ _HOSTNAME: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
 )
 
+NO_SUBJECT: Final = "none"
+"""In the place of a claim's name: the issuer's JWTs are not limited to one customer each."""
+
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
 
@@ -61,11 +64,26 @@ class FunnelFoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: Secret | None = None
 
 
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose JWTs are accepted beside our own tokens, and what their claims are called."""
+
+    issuer: str = ""
+    """Exactly as the issuer writes itself, a trailing slash included; empty: no JWT is accepted."""
+    audience: str = ""
+    """What `aud` must name; set if and only if `issuer` is."""
+    tenant_claim: str = "tenant"
+    mode_claim: str = "mode"
+    scope_claim: str = "scope"
+    subject_claim: str = "external_id"
+    """Names the one customer that a JWT is limited to. `none`: no JWT of this issuer is limited."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the environment can say; every member has a default that works on a laptop."""
 
     funnelflux: FunnelFluxSettings = FunnelFluxSettings()
     funnelfox: FunnelFoxSettings = FunnelFoxSettings()
+    oidc: OidcSettings = OidcSettings()
     database_url: Secret = Secret("sqlite:///gateway.db")
     redis_url: Secret | None = None
     sandbox: str = "embedded"
@@ -113,6 +131,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
             org_id=read.get("FUNNELFOX_ORG_ID", _org_id, None),
             secret_key=read.secret("FUNNELFOX_SECRET_KEY"),
         ),
+        oidc=_oidc(read),
         database_url=read.secret("GATEWAY_DATABASE_URL", _database_url) or Settings().database_url,
         redis_url=read.secret("GATEWAY_REDIS_URL", _redis_url),
         sandbox=read.get("GATEWAY_SANDBOX", _sandbox, Settings().sandbox),
@@ -134,6 +153,9 @@ class _Reader:
         self._environment = environment
         self.faults: list[str] = []
 
+    def has(self, name: str) -> bool:
+        return bool(self._environment.get(name, "").strip())
+
     def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
         if not (text := self._environment.get(name, "").strip()):
             return default
@@ -152,6 +174,22 @@ class _Reader:
             self.faults.append(f"{name}: give either {name} or {name}_FILE, not both.")
             return None
         return self.get(f"{name}_FILE", lambda path: Secret(parse(_content(path))), None)
+
+
+def _oidc(read: _Reader) -> OidcSettings:
+    usual = OidcSettings()
+    found = OidcSettings(
+        issuer=read.get("GATEWAY_OIDC_ISSUER", _issuer, usual.issuer),
+        audience=read.get("GATEWAY_OIDC_AUDIENCE", _credential, usual.audience),
+        **{
+            name: read.get(f"GATEWAY_OIDC_{name.upper()}", _credential, getattr(usual, name))
+            for name in ("tenant_claim", "mode_claim", "scope_claim", "subject_claim")
+        },
+    )
+    for name, other in (("ISSUER", "AUDIENCE"), ("AUDIENCE", "ISSUER")):
+        if read.has(f"GATEWAY_OIDC_{other}") and not read.has(f"GATEWAY_OIDC_{name}"):
+            read.faults.append(f"GATEWAY_OIDC_{name}: must be set, because GATEWAY_OIDC_{other} is.")
+    return found
 
 
 def _content(path: str) -> str:
@@ -177,6 +215,18 @@ def _url(text: str) -> str:
         raise ValueError("must have neither credentials, query nor fragment.")
     _ = parts.port  # Raises ValueError if it is no port.
     return urlunsplit(parts).rstrip("/")
+
+
+def on_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine, so that nobody can listen in."""
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+
+
+def _issuer(text: str) -> str:
+    _ = _url(text)
+    if urlsplit(text).scheme != "https" and not on_loopback(text):
+        raise ValueError("must be an https URL, except on this machine.")
+    return text  # As it was given: a trailing slash is part of an issuer's name.
 
 
 def _database_url(text: str) -> str:

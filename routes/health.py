@@ -34,9 +34,10 @@ async def ready(request: Request[Any, Any, Any]) -> Ready:
     """Say whether requests should be sent here.
 
     503 only for what a restart or another replica could cure: the database.
-    Vendors are reported, and do not count.
+    Vendors and the identity provider are reported, and do not count.
     """
-    dependencies = await readiness(request.app.state.database, request.app.state.shared, request.app.state.settings)
+    state = request.app.state
+    dependencies = await readiness(state.database, state.shared, state.identity_provider, state.settings)
     for name, dependency in dependencies.items():
         if dependency.required and dependency.state != "ok":
             raise StorageUnavailable(f"The {name} is {dependency.state}.")

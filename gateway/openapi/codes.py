@@ -18,6 +18,7 @@ WITH_TOKEN: Final = (
     "token_revoked",
     "rate_limited",
     "storage_unavailable",
+    "identity_provider_unavailable",
 )
 OURS: Final = frozenset({"admin", "tokens:write"})
 """Scopes of routes that call no vendor."""
