@@ -162,6 +162,18 @@ async def test_a_key_for_another_algorithm_causes_no_fetch(keys: IdentityProvide
     assert issuer.fetches() == 1
 
 
+async def test_a_key_serves_the_algorithm_that_it_is_published_for(keys: IdentityProvider, issuer: Issuer) -> None:
+    """An RSA key could sign with two; if the issuer names one, the other is not accepted."""
+    rsa = new_key("RS256").as_dict(private=False)
+    issuer.published = [{**rsa, "kid": "one", "alg": "RS256"}, {**rsa, "kid": "any"}]
+
+    await keys.key("one", "RS256")
+    await keys.key("any", "PS256")
+
+    with pytest.raises(UnknownKey):
+        await keys.key("one", "PS256")
+
+
 async def test_a_token_without_a_name_means_the_only_key(keys: IdentityProvider, issuer: Issuer) -> None:
     """Of two that fit, neither is guessed."""
     only = await keys.key(None, "ES256")
@@ -188,6 +200,7 @@ async def test_keys_that_can_not_sign_tokens_are_passed_over(keys: IdentityProvi
         {**good, "kid": "ops-of-no-form", "key_ops": 1},
         {**good, "kid": "private", "d": "AA"},
         {**good, "kid": "other-alg", "alg": "ES512"},
+        {**rsa, "kid": "encrypts", "alg": "RSA-OAEP"},
         {**good, "kid": "alg-of-no-form", "alg": ["ES256"]},
         {**good, "kid": "curve", "crv": "P-384"},
         {**good, "kid": "curve-of-no-form", "crv": {}},

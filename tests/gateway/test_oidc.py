@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc.jwk import RSAKey
 from joserfc.util import urlsafe_b64encode
 from opentelemetry.trace import SpanKind
@@ -19,7 +21,7 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.settings import BadSettings, OidcSettings, Settings, from_environment
 from tests.support.gateway import RunningGateway
-from tests.support.issuer import AUDIENCE, Issuer, encoded, new_key, signed
+from tests.support.issuer import AUDIENCE, Issuer, encoded, new_key, self_signed, signed
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +44,16 @@ def settings_for(issuer: Issuer, sandbox_url: str, folder: Path, **claims: str) 
 @pytest.fixture(scope="module")
 def door(issuer: Issuer, sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a gateway that accepts the issuer's JWTs."""
-    settings = settings_for(issuer, sandbox_server.url, tmp_path_factory.mktemp("oidc"))
-    with RunningGateway(settings) as running:
+    configured = settings_for(issuer, sandbox_server.url, tmp_path_factory.mktemp("oidc"))
+    with RunningGateway(configured) as running:
         yield running.url
+
+
+@pytest.fixture(scope="module")
+def caller(door: str) -> Iterator[httpx.Client]:
+    """Keeps its connection, for many calls."""
+    with httpx.Client(base_url=door, timeout=30) as client:
+        yield client
 
 
 def get(door: str, token: str, path: str = "/v1/price-points") -> httpx.Response:
@@ -99,7 +108,7 @@ def test_where_nobody_is_a_customer_a_jwt_is_not_limited(
     issuer: Issuer, sandbox_server: SandboxServer, tmp_path: Path
 ) -> None:
     """The operator must say so; claims may have other names then, and scopes be an array."""
-    settings = settings_for(
+    configured = settings_for(
         issuer,
         sandbox_server.url,
         tmp_path,
@@ -109,7 +118,7 @@ def test_where_nobody_is_a_customer_a_jwt_is_not_limited(
     )
     claims: dict[str, Any] = {"https://claims.example/tenant": "default", "scp": ["domains:read"], "scope": None}
 
-    with RunningGateway(settings) as running:
+    with RunningGateway(configured) as running:
         reply = get(running.url, issuer.token(tenant=None, external_id=None, **claims), "/v1/domains")
 
     assert reply.status_code == 200
@@ -189,9 +198,9 @@ def test_claims_that_are_odd_and_right(door: str, issuer: Issuer) -> None:
 
 def test_the_operators_power_is_not_granted(issuer: Issuer, sandbox_server: SandboxServer, tmp_path: Path) -> None:
     """`admin` in a claim is passed over, like a scope that does not exist."""
-    settings = settings_for(issuer, sandbox_server.url, tmp_path, subject_claim="none")
+    configured = settings_for(issuer, sandbox_server.url, tmp_path, subject_claim="none")
 
-    with RunningGateway(settings) as running:
+    with RunningGateway(configured) as running:
         token = issuer.token(scope="admin nonsense")
         reply = get(running.url, token, "/v1/domains")
 
@@ -351,6 +360,47 @@ def test_a_slow_issuer_is_asked_once_for_all(sandbox_server: SandboxServer, tmp_
         assert serving.fetches() == 1
 
 
+@pytest.mark.parametrize(("trusted", "status"), [(True, 200), (False, 503)])
+def test_an_issuer_over_tls_must_be_trusted(
+    sandbox_server: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool, status: int
+) -> None:
+    """A company's own certificate authority is named by the environment; nobody else's keys are taken."""
+    certificate = self_signed(tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    with (
+        Issuer(certificate=certificate) as serving,
+        RunningGateway(settings_for(serving, sandbox_server.url, tmp_path)) as running,
+    ):
+        assert get(running.url, serving.token()).status_code == status
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+CLAIMS = ("iss", "aud", "exp", "sub", "nbf", "iat", "tenant", "mode", "scope", "external_id")
+HEADERS = ("alg", "typ", "kid", "crit", "x5t", "cty")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    claims=st.dictionaries(st.sampled_from(CLAIMS), JSON, max_size=2),
+    header=st.dictionaries(st.sampled_from(HEADERS), JSON, max_size=1),
+)
+def test_whatever_an_issuer_signs_is_answered(
+    caller: httpx.Client, issuer: Issuer, claims: dict[str, Any], header: dict[str, Any]
+) -> None:
+    """Any value in any place lets in or is refused, and is never a crash of ours."""
+    token = signed({**issuer.header(), **header}, {**issuer.claims(), **claims}, issuer.keys[-1], "RS256")
+
+    reply = caller.get("/v1/price-points", headers={"authorization": f"Bearer {token}"})
+
+    assert reply.status_code in {200, 401, 403}
+
+
 def test_an_issuer_needs_an_audience_and_the_other_way_round() -> None:
     """Without one, JWTs that were made for anybody would be taken."""
     for name, other in (("ISSUER", "AUDIENCE"), ("AUDIENCE", "ISSUER")):
@@ -373,7 +423,7 @@ def test_an_issuer_that_could_be_overheard_is_a_fault(issuer: str) -> None:
 
 def test_the_settings_of_an_issuer() -> None:
     """Its name stays as it was given, a trailing slash included; claims can be renamed."""
-    settings = from_environment(
+    configured = from_environment(
         {
             "GATEWAY_OIDC_ISSUER": "https://id.example/",
             "GATEWAY_OIDC_AUDIENCE": "https://api.example",
@@ -382,6 +432,6 @@ def test_the_settings_of_an_issuer() -> None:
         }
     )
 
-    assert settings.oidc == OidcSettings(
+    assert configured.oidc == OidcSettings(
         issuer="https://id.example/", audience="https://api.example", subject_claim="sub", scope_claim="scp"
     )

@@ -1,13 +1,21 @@
 """An OpenID Connect issuer, served over HTTP: it signs JWTs, publishes its keys, and can be made to misbehave."""
 
 import json
+import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from threading import Event, Thread
 from time import time
 from typing import Any, Self, cast
 from uuid import uuid4
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
@@ -44,14 +52,35 @@ def new_key(algorithm: str) -> Key:
             return RSAKey.generate_key(2048, parameters)
 
 
+def self_signed(folder: Path) -> Path:
+    """A file with a certificate of this machine's, signed by nobody else, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    path = folder / "issuer.pem"
+    path.write_bytes(
+        certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return path
+
+
 class Issuer:
     """Listens on loopback, counts what is asked, and signs with its newest key.
 
     Args:
         algorithm: Of its first key.
+        certificate: A file with a certificate and its key, to be served over TLS.
     """
 
-    def __init__(self, algorithm: str = "ES256") -> None:
+    def __init__(self, algorithm: str = "ES256", *, certificate: Path | None = None) -> None:
         self.algorithm = algorithm
         self.keys: list[Key] = [new_key(algorithm)]
         self.requests: list[str] = []
@@ -68,12 +97,18 @@ class Issuer:
         """Ends what hangs."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def url(self) -> str:
         """Its name."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
