@@ -27,6 +27,9 @@ _HOSTNAME: Final = re.compile(
 NO_SUBJECT: Final = "none"
 """In the place of a claim's name: the issuer's JWTs are not limited to one customer each."""
 
+LONGEST_ISSUER: Final = 300
+"""Characters; with a `sub` behind it, it is the name of a caller wherever callers are recorded."""
+
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
 
@@ -226,6 +229,8 @@ def _issuer(text: str) -> str:
     _ = _url(text)
     if urlsplit(text).scheme != "https" and not on_loopback(text):
         raise ValueError("must be an https URL, except on this machine.")
+    if len(text) > LONGEST_ISSUER:
+        raise ValueError(f"must not be longer than {LONGEST_ISSUER} characters.")
     return text  # As it was given: a trailing slash is part of an issuer's name.
 
 

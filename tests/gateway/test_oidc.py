@@ -97,11 +97,14 @@ def test_a_jwt_leaves_no_trace_of_its_holder(
 
 
 def test_a_jwt_is_limited_to_its_customer(door: str, issuer: Issuer) -> None:
-    """A route that is not about one customer is closed, however many scopes there are."""
-    token = issuer.token(scope=["payments:read", "domains:read"])
+    """Its own data are open; another's, and what is nobody's in particular, are not, however many scopes there are."""
+    token = issuer.token(scope=["payments:read", "customers:read", "domains:read", "tokens:write"])
 
-    assert refusal(get(door, token, "/v1/transactions"))[:2] == (403, "subject_mismatch")
-    assert refusal(get(door, token, "/v1/domains"))[:2] == (403, "subject_mismatch")
+    own = get(door, token, "/v1/customers/user-alice/assets")
+    refused = [get(door, token, path) for path in ("/v1/customers/user-bob/assets", "/v1/transactions", "/v1/domains")]
+
+    assert own.status_code == 200
+    assert {refusal(reply)[:2] for reply in refused} == {(403, "subject_mismatch")}
 
 
 def test_where_nobody_is_a_customer_a_jwt_is_not_limited(
@@ -411,7 +414,8 @@ def test_an_issuer_needs_an_audience_and_the_other_way_round() -> None:
 
 
 @pytest.mark.parametrize(
-    "issuer", ["http://id.example", "ftp://id.example", "https://u:p@id.example", "id", "https://x?y"]
+    "issuer",
+    ["http://id.example", "ftp://id.example", "https://u:p@id.example", "id", "https://x?y", f"https://{'x' * 300}"],
 )
 def test_an_issuer_that_could_be_overheard_is_a_fault(issuer: str) -> None:
     """Its keys decide who gets in: they come over TLS, or from this machine."""
