@@ -205,7 +205,7 @@ def test_the_operators_power_is_not_granted(issuer: Issuer, sandbox_server: Sand
 
     with RunningGateway(configured) as running:
         token = issuer.token(scope="admin nonsense")
-        reply = get(running.url, token, "/v1/domains")
+        reply = get(running.url, token, "/v1/audit-events")
 
     assert refusal(reply)[:2] == (403, "insufficient_scope")
 
