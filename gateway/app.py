@@ -19,9 +19,11 @@ from gateway import failures, openapi, settings, telemetry
 from gateway.audit import Audit
 from gateway.auth import Gate
 from gateway.body import StrictRequest
+from gateway.client_address import ClientAddress, Guesses
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
 from gateway.identity_provider import IdentityProvider
+from gateway.limits import Limits
 from gateway.oidc import Authenticator, Jwts
 from gateway.paths import Namesakes
 from gateway.settings import Settings
@@ -32,6 +34,7 @@ from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, tenant_context
+from gateway.windows import Windows
 from routes import ROUTERS
 from routes.ownership import OWNERS
 
@@ -61,7 +64,9 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     tokens = Tokens(TokenStore(database), time)
     issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
-    gate = Gate(callers, OWNERS, audit)
+    limits = Limits(configured, shared, log)
+    guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
+    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -104,6 +109,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "log": log,
                 "audit_events": audit_events,
                 "identity_provider": issuer,
+                "limits": limits,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),

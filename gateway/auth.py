@@ -15,12 +15,15 @@ from typing_extensions import override
 from clients.secret import Secret
 from gateway import query
 from gateway.audit import Audit
+from gateway.client_address import Guesses
 from gateway.edge import Exchange
+from gateway.limits import Limits, Name, refused, within
 from gateway.oidc import Recogniser
 from gateway.paths import decoded
 from gateway.principal import Principal
 from gateway.problems import (
     InsufficientScope,
+    RateLimited,
     TokenInvalid,
     TokenMissing,
     ValidationFailed,
@@ -48,6 +51,12 @@ class Needs(msgspec.Struct, frozen=True):
     largest_body: int | None = None
     """Bytes, where the body may be larger than elsewhere."""
 
+    money: bool = False
+    """Whether a call may move money; such calls have a limit of their own."""
+
+    probe: bool = False
+    """Whether each call makes a vendor look something up outside; the same."""
+
     @property
     def reads(self) -> bool:
         """Whether nothing is changed: the scopes allow nothing else."""
@@ -59,10 +68,18 @@ class UndeclaredRoute(Exception):
 
 
 def needs(
-    *scopes: str, customer: Source | None = None, target: tuple[str, ...] = (), largest_body: int | None = None
+    *scopes: str,
+    customer: Source | None = None,
+    target: tuple[str, ...] = (),
+    largest_body: int | None = None,
+    money: bool = False,
+    probe: bool = False,
 ) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
-    return {"needs": Needs(frozenset(scopes), customer=customer, target=target, largest_body=largest_body)}
+    declared = Needs(
+        frozenset(scopes), customer=customer, target=target, largest_body=largest_body, money=money, probe=probe
+    )
+    return {"needs": declared}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -73,19 +90,25 @@ def needs_nothing() -> dict[str, Any]:
 class Gate(ASGIMiddleware):
     """Enforces what routes declare, after routing and before anything else.
 
-    The order is token, scope, subject, undeclared query parameters; last, because a
-    vendor may have to be asked, whose resource it is.
+    The order is token, scope, subject, undeclared query parameters, rate limit;
+    last, because a vendor may have to be asked, whose resource it is. Once a
+    token is known its request counts, whatever comes of it; as one that moves
+    money, or probes, it counts only when nothing before that is against it.
 
     Args:
         tokens: Who stands behind a token.
         owners: Whose a resource is, where the route does not say it.
-        audit: Is told of every request that may change something.
+        audit: Is told of every request that may change something, within the limits.
+        limits: Counts what each caller does.
+        guesses: Counts wrong tokens.
     """
 
-    def __init__(self, tokens: Recogniser, owners: Owners, audit: Audit) -> None:
+    def __init__(self, tokens: Recogniser, owners: Owners, audit: Audit, *, limits: Limits, guesses: Guesses) -> None:
         self._audit = audit
         self._tokens = tokens
         self._owners = owners
+        self._limits = limits
+        self._guesses = guesses
         self._methods: dict[str, frozenset[str]] = {}
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
@@ -122,30 +145,51 @@ class Gate(ASGIMiddleware):
             # A new dict: the router remembers the one it gave.
             scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
         if declared is not None and isinstance(handler, HTTPRouteHandler):
-            subject: str | None = None
             if declared.token:
-                exchange = Exchange.of(scope)
-                principal = exchange.principal = await self._admitted(scope, declared)
-                subject = principal.subject
-                if not declared.reads and scope.get("method") != "GET":
-                    exchange.target = dict(scope["path_params"])
-                    exchange.before_answer = partial(self._audit.request, exchange, str(handler.operation_id))
-            if subject is not None:
-                checked_place(scope, declared.customer, subject)
+                await self._admit(scope, declared, str(handler.operation_id))
             if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
                 raise ValidationFailed("The query is not what is needed.", faults=faults)
-            if subject is not None and isinstance(declared.customer, Owned) and declared.customer.place == "path":
-                ident = scope["path_params"][declared.customer.name]
-                await check_owned(self._owners, tenant_context(Request(scope)), declared.customer, ident)
+            if declared.token:
+                await self._keep_within_limits(scope, declared)
+                await self._check_owner(scope, declared)
         elif scope.get("method") == "OPTIONS":
             await _tell_methods(self._methods[scope["path_template"]], send)
             return
         await next_app(scope, receive, send)
 
-    async def _admitted(self, scope: Any, declared: Needs) -> Principal:
+    async def _admit(self, scope: Any, declared: Needs, action: str) -> None:
+        """Find out who calls, count it, and let pass whom the route is open to."""
+        exchange = Exchange.of(scope)
+        principal = exchange.principal = await self._caller(scope)
+        await self._count("default", exchange)
+        _check_scopes(principal, declared)
+        # Beyond the limit nothing is recorded: who is told to wait must not fill the database.
+        if not declared.reads and scope.get("method") != "GET" and within(exchange.standings):
+            exchange.target = dict(scope["path_params"])
+            exchange.before_answer = partial(self._audit.request, exchange, action)
+        if principal.subject is not None:
+            checked_place(scope, declared.customer, principal.subject)
+
+    async def _check_owner(self, scope: Any, declared: Needs) -> None:
+        """Ask whose the resource is that the path names, if the caller may reach one customer's only."""
+        customer, principal = declared.customer, Exchange.of(scope).principal
+        limited = principal is not None and principal.subject is not None
+        if limited and isinstance(customer, Owned) and customer.place == "path":
+            ident = scope["path_params"][customer.name]
+            await check_owned(self._owners, tenant_context(Request(scope)), customer, ident)
+
+    async def _caller(self, scope: Any) -> Principal:
         try:
-            principal = await self._tokens.principal(_bearer(scope))
+            secret = _bearer(scope)
+            # A token that is known to be good is not made to pay for its neighbours behind one address.
+            if self._guesses.any and not self._tokens.remembers(secret):
+                self._guesses.check(scope)
+            return await self._tokens.principal(secret)
+        except RateLimited:
+            raise
         except Problem as problem:
+            if isinstance(problem, TokenInvalid):
+                self._guesses.wrong(scope)
             error = (
                 ""
                 if isinstance(problem, TokenMissing)
@@ -154,14 +198,37 @@ class Gate(ASGIMiddleware):
             if problem.status == 401:  # noqa: PLR2004 - HTTP's own number
                 problem.headers.setdefault("WWW-Authenticate", f"{REALM}{error}")
             raise
-        if lacking := declared.scopes - principal.scopes:
-            Exchange.of(scope).principal = principal
-            needed = " ".join(sorted(declared.scopes))
-            raise InsufficientScope(
-                f"The token lacks {' and '.join(sorted(lacking))}.",
-                headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
-            )
-        return principal
+
+    async def _keep_within_limits(self, scope: Any, declared: Needs) -> None:
+        exchange = Exchange.of(scope)
+        if within(exchange.standings):
+            if declared.money:
+                await self._count("money", exchange)
+            if declared.probe:
+                await self._count("probe", exchange)
+        if not within(exchange.standings):
+            exchange.before_answer = None
+            raise refused(exchange.standings)
+
+    async def _count(self, name: Name, exchange: Exchange) -> None:
+        assert exchange.principal is not None  # noqa: S101 - only a known caller is counted
+        standing = await self._limits.count(name, exchange.principal)
+        if standing is not None:
+            exchange.standings.append(standing)
+
+
+def _check_scopes(principal: Principal, declared: Needs) -> None:
+    """Whether a token may be used for what the route does.
+
+    Raises:
+        InsufficientScope: It lacks a scope.
+    """
+    if lacking := declared.scopes - principal.scopes:
+        needed = " ".join(sorted(declared.scopes))
+        raise InsufficientScope(
+            f"The token lacks {' and '.join(sorted(lacking))}.",
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
+        )
 
 
 def _bearer(scope: Any) -> Secret:

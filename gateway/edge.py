@@ -30,6 +30,7 @@ from typing_extensions import override
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
+from gateway import limits
 from gateway.cors import Cors
 from gateway.paths import Namesakes, undecoded
 from gateway.problems import (
@@ -39,6 +40,7 @@ from gateway.problems import (
 )
 from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.telemetry import Log
+from gateway.windows import Standing
 
 if TYPE_CHECKING:
     from gateway.principal import Principal
@@ -75,6 +77,8 @@ class Exchange:
         self.occurrence = Occurrence(public_url, path, request_id, trace_id)
         self.principal: Principal | None = None
         self.problem: Problem | None = None
+        self.standings: list[Standing] = []
+        """The limits that this request counted against."""
         self.status: int | None = None
         self.target: dict[str, Any] = {}
         """What the request is about: identifiers by name."""
@@ -270,7 +274,12 @@ class _Answer:
             self.exchange.status = message["status"]
             if not any(name == b"cache-control" for name, _ in given):
                 given.append((b"cache-control", b"no-store"))
-            message["headers"] = [*given, *self._common, (b"server-timing", self.timings())]
+            message["headers"] = [
+                *given,
+                *self._common,
+                *limits.headers(self.exchange.standings),
+                (b"server-timing", self.timings()),
+            ]
         elif self._head and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)

@@ -15,6 +15,8 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """`ok`, or what is wrong with it."""
     required: bool
     """Whether we are not ready without it."""
+    detail: str | None = None
+    """What follows from its state."""
 
 
 async def readiness(
@@ -23,7 +25,7 @@ async def readiness(
     """Every dependency by name."""
     return {
         "database": Dependency(state=await _database(database), required=True),
-        **({"redis": Dependency(state=_redis(shared), required=False)} if shared is not None else {}),
+        **({"redis": _redis(shared)} if shared is not None else {}),
         **({"identity_provider": Dependency(state=issuer.state, required=False)} if issuer is not None else {}),
         "funnelflux": Dependency(state=_configured(settings.funnelflux.access_token), required=False),
         "funnelfox": Dependency(
@@ -39,8 +41,10 @@ async def _database(database: Database) -> str:
         return "unavailable"
 
 
-def _redis(shared: SharedStore) -> str:
-    return "ok" if shared.state.reachable else "unavailable"
+def _redis(shared: SharedStore) -> Dependency:
+    if shared.state.reachable:
+        return Dependency(state="ok", required=False)
+    return Dependency(state="unavailable", required=False, detail="Limits are counted per process.")
 
 
 def _configured(credential: object) -> str:

@@ -80,6 +80,9 @@ class Recogniser(Protocol):
     async def principal(self, secret: Secret) -> Principal:
         """Who stands behind `secret`; raises the problem if nobody does."""
 
+    def remembers(self, secret: Secret) -> bool:
+        """Whether it was found to be genuine not long ago; whether it still may be used, `principal` tells."""
+
 
 class Authenticator:
     """Tells the two kinds of tokens apart by their form.
@@ -95,9 +98,15 @@ class Authenticator:
 
     async def principal(self, secret: Secret) -> Principal:
         """Who stands behind `secret`."""
+        return await self._kind(secret).principal(secret)
+
+    def remembers(self, secret: Secret) -> bool:
+        """Whether it was found to be genuine not long ago."""
+        return self._kind(secret).remembers(secret)
+
+    def _kind(self, secret: Secret) -> Recogniser:
         # Our own tokens hold no dot.
-        kind = self._jwts if _FORM.fullmatch(secret.reveal()) else self._tokens
-        return await kind.principal(secret)
+        return self._jwts if _FORM.fullmatch(secret.reveal()) else self._tokens
 
 
 class Jwts:
@@ -126,7 +135,7 @@ class Jwts:
         token = secret.reveal()
         if len(token) > LARGEST_TOKEN:
             raise TokenInvalid(f"The JWT is larger than {LARGEST_TOKEN} bytes.")
-        name = sha256(token.encode()).digest()
+        name = _digest(secret)
         known = self._remembered.get(name)
         if known is not None and self._now() < known.until and known.generation == self._issuer.generation:
             self._remembered.move_to_end(name)
@@ -140,6 +149,10 @@ class Jwts:
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return principal
+
+    def remembers(self, secret: Secret) -> bool:
+        """Whether its signature was found right not long ago."""
+        return _digest(secret) in self._remembered
 
     async def _verified(self, token: str) -> dict[str, Any]:
         """The claims of a JWT whose signature is the issuer's."""
@@ -248,3 +261,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
+
+
+def _digest(secret: Secret) -> bytes:
+    return sha256(secret.reveal().encode()).digest()

@@ -169,6 +169,13 @@ class PaymentFailed(Problem):
     remedy = "Show `detail` to the customer and offer another means of payment."
 
 
+class RateLimited(Problem):
+    """Too many requests within a minute; this one was not carried out."""
+
+    code, status, title, retryable = "rate_limited", 429, "Too many requests", True
+    remedy = "Wait for as long as `Retry-After` says, then send the same again; `RateLimit` says how much is left."
+
+
 class InternalError(Problem):
     """Something is wrong on our side."""
 

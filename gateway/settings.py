@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -109,6 +110,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a vendor that fails is left alone."""
     audit_retention_days: int = 400
     """How long the record of who did what is kept."""
+    limit_per_minute: int = 600
+    """Requests of one token that has no limit of its own; here and below, 0 is no limit."""
+    limit_money_per_minute: int = 60
+    """Those among them that move money."""
+    limit_probe_per_minute: int = 30
+    """Those among them that make a vendor look a hostname up."""
+    limit_guesses_per_minute: int = 60
+    """Wrong tokens from one client address, until it is refused without a lookup."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose `X-Forwarded-For` is believed."""
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -140,6 +151,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         sandbox=read.get("GATEWAY_SANDBOX", _sandbox, Settings().sandbox),
         public_url=read.get("GATEWAY_PUBLIC_URL", _url, ""),
         cors_origins=read.get("GATEWAY_CORS_ORIGINS", _origins, ()),
+        trusted_proxies=read.get("GATEWAY_TRUSTED_PROXIES", _networks, ()),
         log_level=read.get("GATEWAY_LOG_LEVEL", _one_of(_NAME_OF_LEVEL), Settings().log_level),
         log_format=read.get("GATEWAY_LOG_FORMAT", _one_of(Literal["json", "console"]), Settings().log_format),
         **{name: read.get(f"GATEWAY_{name.upper()}", parse, getattr(Settings(), name)) for name, parse in _NUMBERS},
@@ -282,6 +294,13 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas.") from error
+
+
 def _one_of(literal: Any) -> Callable[[str], Any]:
     allowed = literal.__args__
 
@@ -306,6 +325,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _limit(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
 _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("deadline_seconds", _seconds),
     ("money_deadline_seconds", _seconds),
@@ -314,4 +337,8 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("breaker_calls", _count),
     ("breaker_open_seconds", _seconds),
     ("audit_retention_days", _count),
+    ("limit_per_minute", _limit),
+    ("limit_money_per_minute", _limit),
+    ("limit_probe_per_minute", _limit),
+    ("limit_guesses_per_minute", _limit),
 )

@@ -108,6 +108,10 @@ class Tokens:
             subject=record.subject,
         )
 
+    def remembers(self, secret: Secret) -> bool:
+        """Whether it was found to be one of ours not long ago; whether it still may be used, `principal` tells."""
+        return _hash(secret) in self._remembered
+
     async def _record(self, secret_hash: str) -> TokenRecord:
         known = self._remembered.get(secret_hash)
         if known is not None and monotonic() - known[0] < FRESH_SECONDS:

@@ -86,7 +86,7 @@ UNDECIDED: Final = {
 
 @post(
     "/payments",
-    opt=needs("checkout:write", customer=ORDER_IN_BODY, target=("order_id",)),
+    opt=needs("checkout:write", customer=ORDER_IN_BODY, target=("order_id",), money=True),
     operation_id="createPayment",
     status_code=200,
     responses=UNDECIDED,
@@ -116,7 +116,7 @@ async def create_payment(
 
 @post(
     "/payments/{order_id:str}/resume",
-    opt=needs("checkout:write", customer=ORDER),
+    opt=needs("checkout:write", customer=ORDER, money=True),
     operation_id="resumePayment",
     status_code=200,
     responses=UNDECIDED,
@@ -140,7 +140,13 @@ async def resume_payment(
 
 @post(
     "/one-click",
-    opt=needs("checkout:write", "payments:charge", customer=Whose.BODY, target=("external_id", "price_point")),
+    opt=needs(
+        "checkout:write",
+        "payments:charge",
+        customer=Whose.BODY,
+        target=("external_id", "price_point"),
+        money=True,
+    ),
     operation_id="payWithOneClick",
     status_code=200,
     responses=UNDECIDED,

@@ -89,7 +89,7 @@ async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[Tenan
     )
 
 
-@post("/check", opt=needs("domains:read"), operation_id="checkDomain", status_code=200)
+@post("/check", opt=needs("domains:read", probe=True), operation_id="checkDomain", status_code=200)
 async def check_domain(data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext]) -> Check:
     """Ask any hostname whether it leads to the vendor with valid TLS."""
     hostname = _from_body(data)
@@ -111,7 +111,7 @@ async def delete_domain(hostname: FromPath[str], tenant: NamedDependency[TenantC
     await tenant.domains.delete(_from_path(hostname))
 
 
-@post("/{hostname:str}/refresh", opt=needs("domains:read"), operation_id="refreshDomain", status_code=200)
+@post("/{hostname:str}/refresh", opt=needs("domains:read", probe=True), operation_id="refreshDomain", status_code=200)
 async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> DomainDetails:
     """Have the vendor read a domain's current state and check it.
 

@@ -34,7 +34,7 @@ Id = Annotated[UUID | None, QueryParameter(description="Only this one's.")]
 
 @post(
     "/refunds",
-    opt=needs("payments:refund", target=("external_id", "order_id", "amount")),
+    opt=needs("payments:refund", target=("external_id", "order_id", "amount"), money=True),
     operation_id="createRefund",
     status_code=200,
     tags=["Payments"],

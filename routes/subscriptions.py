@@ -188,7 +188,7 @@ async def discount(
 
 @post(
     "/{subscription_id:str}/migrate",
-    opt=needs("subscriptions:write", "payments:charge", customer=SUBSCRIPTION, target=("price_point",)),
+    opt=needs("subscriptions:write", "payments:charge", customer=SUBSCRIPTION, target=("price_point",), money=True),
     operation_id="migrateSubscription",
     status_code=200,
     responses={

@@ -32,6 +32,10 @@ def gateway(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFact
         cors_origins=("https://app.example.com",),
         log_level="error",
         breaker_calls=10**8,  # One test's failures do not stop the calls of the next.
+        limit_per_minute=10**8,  # Nor do its requests use up the next one's.
+        limit_money_per_minute=10**8,
+        limit_probe_per_minute=10**8,
+        limit_guesses_per_minute=0,
     )
     with RunningGateway(settings) as running:
         yield running

@@ -23,8 +23,16 @@ KNOWN: Final[Mapping[str, Header]] = {
     "Gateway-Operation": Header("Names the operation, to ask later what became of it.", _TEXT),
     "Idempotency-Replayed": Header("`true`: this is the answer to an earlier request with the same key.", _TEXT),
     "Location": Header("Where the new thing is.", {"type": "string", "format": "uri-reference"}),
-    "RateLimit": Header("What is left of the limits.", _TEXT),
-    "RateLimit-Policy": Header("The limits.", _TEXT),
+    "RateLimit": Header(
+        "What is left of each limit (`r` requests) and when there is more (in `t` seconds), as in "
+        '`"default";r=599;t=60`. Once the token is known.',
+        _TEXT,
+    ),
+    "RateLimit-Policy": Header(
+        'The limits that the request counts against: `q` requests in `w` seconds, as in `"default";q=600;w=60`. '
+        "Once the token is known.",
+        _TEXT,
+    ),
     "Retry-After": Header("Seconds to wait before the same may be sent again.", {"type": "integer", "minimum": 0}),
     "Server-Timing": Header("How long this took, and each vendor call in it, in milliseconds.", _TEXT, always=True),
     "WWW-Authenticate": Header(
@@ -36,6 +44,11 @@ KNOWN: Final[Mapping[str, Header]] = {
 
 EVERYWHERE: Final = ("Server-Timing", "X-Request-Id")
 
+OF_LIMITS: Final = ("RateLimit", "RateLimit-Policy")
+"""Of every answer to a known caller; their values are never the same twice."""
+
+UNKNOWN_CALLER: Final = 401
+
 OF_FAILURES: Final[Mapping[int, str]] = {
     401: "WWW-Authenticate",
     403: "WWW-Authenticate",
@@ -44,14 +57,17 @@ OF_FAILURES: Final[Mapping[int, str]] = {
 }
 
 
-def references(status: int, seen: Iterable[str] = ()) -> dict[str, Any]:
+def references(status: int, seen: Iterable[str] = (), *, limited: bool = True) -> dict[str, Any]:
     """The headers of an answer.
 
     Args:
         status: Of the answer.
+        limited: Whether callers of the route are known, and so have limits.
         seen: Those that it had when it was captured.
     """
     names = {*EVERYWHERE, *(name for name in KNOWN if name.lower() in {*map(str.lower, seen)})}
+    if limited and status != UNKNOWN_CALLER:
+        names.update(OF_LIMITS)
     if status in OF_FAILURES:
         names.add(OF_FAILURES[status])
     return {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}

@@ -136,7 +136,11 @@ class Renderer:
             mine = [example for example in examples if example.received.status == status]
             answer: dict[str, Any] = {
                 "description": self._success(operation, status, answers),
-                "headers": headers.references(status, {name for example in mine for name in example.received.headers}),
+                "headers": headers.references(
+                    status,
+                    {name for example in mine for name in example.received.headers},
+                    limited=operation.needs.token,
+                ),
             }
             if content := {form.media_type: self._content(form, mine) for form in answers}:
                 answer["content"] = content

@@ -9,10 +9,14 @@ from gateway import telemetry
 from gateway.app import DEPENDENCIES
 from gateway.audit import Audit
 from gateway.auth import Gate, UndeclaredRoute, needs
+from gateway.client_address import ClientAddress, Guesses
+from gateway.limits import Limits
+from gateway.settings import Settings
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
+from gateway.windows import Windows
 from routes import ROUTERS
 from routes.ownership import OWNERS
 from tests.support.gateway import RunningGateway, Tenant
@@ -121,8 +125,15 @@ def test_a_live_token_never_reaches_the_sandbox(gateway: RunningGateway, tenant:
 def gate() -> Gate:
     """One that has not learned any route, on a database that is never opened."""
     database = Database(Secret("sqlite:///:memory:"))
-    audit = Audit(AuditStore(database), telemetry.logger("error", "json"), now=lambda: 0.0, keep_days=1)
-    return Gate(Tokens(TokenStore(database), now=lambda: 0.0), OWNERS, audit)
+    log = telemetry.logger("error", "json")
+    audit = Audit(AuditStore(database), log, now=lambda: 0.0, keep_days=1)
+    return Gate(
+        Tokens(TokenStore(database), now=lambda: 0.0),
+        OWNERS,
+        audit,
+        limits=Limits(Settings(), None, log),
+        guesses=Guesses(0, ClientAddress(), Windows()),
+    )
 
 
 def test_every_route_declares_who_may_call_it() -> None:

@@ -28,6 +28,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
             "GATEWAY_DEADLINE_SECONDS": "2.5",
             "GATEWAY_READ_ATTEMPT_SECONDS": "0.5",
             "GATEWAY_CONNECT_SECONDS": "0.25",
+            "GATEWAY_LIMIT_PER_MINUTE": "0",
+            "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
         }
     )
 
@@ -39,6 +41,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
     assert (settings.sandbox, settings.deadline_seconds) == ("http://sandbox:8090", 2.5)
     assert (settings.read_attempt_seconds, settings.connect_seconds) == (0.5, 0.25)
+    assert settings.limit_per_minute == 0
+    assert settings.trusted_proxies == ("10.0.0.0/8", "2001:db8::1/128")
 
 
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
@@ -66,6 +70,11 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
                 "GATEWAY_LOG_FORMAT": "xml",
                 "GATEWAY_DEADLINE_SECONDS": "nan",
                 "GATEWAY_MONEY_DEADLINE_SECONDS": "0",
+                "GATEWAY_LIMIT_PER_MINUTE": "-1",
+                "GATEWAY_LIMIT_MONEY_PER_MINUTE": "1.5",
+                "GATEWAY_LIMIT_PROBE_PER_MINUTE": "off",
+                "GATEWAY_LIMIT_GUESSES_PER_MINUTE": "9999999999",
+                "GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8",
             }
         )
 
@@ -81,6 +90,11 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
         "GATEWAY_DATABASE_URL",
         "GATEWAY_REDIS_URL",
         "GATEWAY_SANDBOX",
+        "GATEWAY_LIMIT_PER_MINUTE",
+        "GATEWAY_LIMIT_MONEY_PER_MINUTE",
+        "GATEWAY_LIMIT_PROBE_PER_MINUTE",
+        "GATEWAY_LIMIT_GUESSES_PER_MINUTE",
+        "GATEWAY_TRUSTED_PROXIES",
         "GATEWAY_PUBLIC_URL",
         "GATEWAY_CORS_ORIGINS",
         "GATEWAY_LOG_LEVEL",

@@ -24,7 +24,7 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.app import document
 from gateway.openapi.examples import Example, Received, Sent
-from gateway.openapi.headers import EVERYWHERE, KNOWN
+from gateway.openapi.headers import EVERYWHERE, KNOWN, OF_LIMITS
 from gateway.settings import FunnelFluxSettings, Settings
 from tests.support.gateway import RunningGateway
 from tests.support.walk import STEPS, Step
@@ -60,6 +60,9 @@ def stage() -> Iterator[Stage]:
                 database_url=Secret(f"sqlite:///{Path(folder) / 'gateway.db'}"),
                 sandbox=server.url,
                 log_level="error",
+                limit_per_minute=0,
+                limit_money_per_minute=0,
+                limit_probe_per_minute=0,
                 funnelflux=FunnelFluxSettings(cname_target="cname.sandbox.example.net"),
             )
             with RunningGateway(settings) as gateway:
@@ -148,7 +151,11 @@ def _received(reply: httpx.Response, shortened: Callable[[Any], Any] | None) -> 
         body = _replaced(reply.json()) if "json" in str(media_type) else reply.text
     return Received(
         status=reply.status_code,
-        headers={name: reply.headers[name] for name in KNOWN if name in reply.headers and name not in EVERYWHERE},
+        headers={
+            name: reply.headers[name]
+            for name in KNOWN
+            if name in reply.headers and name not in {*EVERYWHERE, *OF_LIMITS}
+        },
         media_type=media_type if reply.content else None,
         body=shortened(body) if shortened else body,
     )
