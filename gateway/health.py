@@ -8,7 +8,7 @@ from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
 
 
-class Dependency(msgspec.Struct, frozen=True, kw_only=True):
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that we depend on."""
 
     state: str

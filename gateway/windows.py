@@ -126,7 +126,8 @@ def _wait(window: _Window, now: float, used: int) -> float:
     """Seconds until fewer than `used` are counted."""
     if used == 0:
         return 0.0
-    left = window.began + WINDOW_SECONDS - now
+    # Bounded, for a float's last digit would make a header say 61.
+    left = min(window.began + WINDOW_SECONDS - now, WINDOW_SECONDS)
     if window.count < used:  # The window before still counts, and fades.
         return max(0.0, left - WINDOW_SECONDS * (used - window.count) / window.before)
     return left + WINDOW_SECONDS * (1 - used / window.count)

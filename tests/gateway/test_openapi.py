@@ -106,6 +106,16 @@ def test_answers_tell_of_their_headers() -> None:
     assert "Location" in OPERATIONS["createDomain"][2]["responses"]["201"]["headers"]
 
 
+def test_limits_are_told_wherever_a_token_is_needed() -> None:
+    """With each answer to a known caller, and with the refusal of one who asks too often; nowhere else."""
+    for _, _, operation in OPERATIONS.values():
+        limited = operation["security"] != []
+        assert ("429" in operation["responses"]) is limited
+        for status, answer in operation["responses"].items():
+            if status.startswith("2"):
+                assert ({"RateLimit", "RateLimit-Policy"} <= {*answer["headers"]}) is limited
+
+
 def test_what_is_made_is_linked_to_what_takes_it() -> None:
     """So that tools can go on by themselves."""
     links = OPERATIONS["createDomain"][2]["responses"]["201"]["links"]
