@@ -353,3 +353,16 @@ def test_behind_a_trusted_proxy_each_caller_counts_for_itself(
         ]
 
     assert [reply.status_code for reply in replies] == statuses
+
+
+def test_who_asks_too_often_fills_no_audit(start: Start) -> None:
+    """A refusal for a limit did nothing, and is not recorded: else it would be the caller who writes our database."""
+    gateway = start(limit_money_per_minute=2)
+    _, secret = gateway.token(scopes=["payments:refund", "admin"])
+
+    with gateway.client(secret) as api:
+        refunds = [api.post("/v1/refunds", json={}).status_code for _ in range(5)]
+        recorded = [event["outcome"] for event in api.get("/v1/audit-events").json()["data"]]
+
+    assert refunds[2:] == [429, 429, 429]
+    assert recorded == ["validation_failed", "validation_failed"]
