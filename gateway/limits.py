@@ -6,6 +6,7 @@ while it is gone, each process counts for itself. A request never fails because
 of Redis, and only the first few after a loss wait for it.
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
@@ -31,6 +32,9 @@ NAMES: Final[tuple[Name, ...]] = ("default", "money", "probe")
 AGAIN_SECONDS: Final = 1.0
 """After Redis failed to answer, so long until one request asks it again."""
 
+MOST_AT_ONCE: Final = 16
+"""Requests that ask Redis: a crowd that opens a connection each would keep it, and us, too busy to answer in time."""
+
 
 class Limits:
     """Counts the requests of each caller.
@@ -55,6 +59,7 @@ class Limits:
         self._windows = Windows(now)
         self._shared = shared
         self._together = _Together(shared) if shared is not None else None
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._again: float | None = None
         """While Redis does not answer: when to ask it again."""
 
@@ -95,15 +100,19 @@ class Limits:
 
     async def _asked(self, ask: "Callable[[_Together], Awaitable[Standing]]") -> Standing | None:
         """What Redis says; None: there is none, it does not answer, or did not a moment ago."""
-        if self._together is None or not self._within_reach():
+        if self._together is None:
             return None
-        try:
-            standing = await ask(self._together)
-        except FAILURES as error:
-            if self._again is None:
-                self._log.warning("limits are counted per process", error=type(error).__name__)
-            self._again = self._now() + AGAIN_SECONDS
-            return None
+        async with self._places:
+            # Looked at only now: while this request waited, another may have found Redis gone.
+            if not self._within_reach():
+                return None
+            try:
+                standing = await ask(self._together)
+            except FAILURES as error:
+                if self._again is None:
+                    self._log.warning("limits are counted per process", error=type(error).__name__)
+                self._again = self._now() + AGAIN_SECONDS
+                return None
         if self._again is not None:
             self._again = None
             self._log.info("limits are counted together again")
