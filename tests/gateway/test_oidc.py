@@ -37,6 +37,7 @@ def settings_for(issuer: Issuer, sandbox_url: str, folder: Path, **claims: str) 
         database_url=Secret(f"sqlite:///{folder / 'gateway.db'}"),
         sandbox=sandbox_url,
         log_level="error",
+        limit_guesses_per_minute=0,  # These tests guess all the time.
         oidc=OidcSettings(issuer=issuer.url, audience=AUDIENCE, **claims),
     )
 
