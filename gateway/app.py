@@ -32,6 +32,7 @@ from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
+from gateway.tenancy import Tenancy
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, tenant_context
 from gateway.windows import Windows
@@ -67,6 +68,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     limits = Limits(configured, shared, log)
     guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
     gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses)
+    tenancy = Tenancy(configured, database, shared=shared, log=log)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -76,15 +78,24 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
             await shared.start()
         if issuer is not None:
             issuer.start()
+        await tenancy.start()
         with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
             url = started.url if started is not None else configured.sandbox
-            app.state.upstreams = Upstreams(configured, sandbox_url=None if url == "off" else url, provider=provider)
+            app.state.upstreams = Upstreams(
+                configured,
+                directory=tenancy.directory,
+                bearers=tenancy.bearers,
+                sandbox_url=None if url == "off" else url,
+                provider=provider,
+                log=log,
+            )
             sweep = asyncio.create_task(audit.sweep())
             try:
                 yield
             finally:
                 sweep.cancel()
                 await app.state.upstreams.close()
+                await tenancy.close()
                 await database.close()
                 if shared is not None:
                     await shared.close()
@@ -110,6 +121,8 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "audit_events": audit_events,
                 "identity_provider": issuer,
                 "limits": limits,
+                "directory": tenancy.directory,
+                "tenants": tenancy.tenants,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),
@@ -122,7 +135,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         public_url=configured.public_url,
         namesakes=Namesakes(app.routes),
         body_limits=gate.body_limits,
-        cors=Cors(configured.cors_origins),
+        cors=Cors(configured.cors_origins, tenancy.directory),
         provider=provider,
         log=log,
     )
@@ -130,7 +143,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
 
 def from_environment() -> Application:
     """The gateway as the environment describes it: what each worker process runs."""
-    app = create_app(settings.from_environment())
+    app = create_app(settings.from_environment(to_serve=True))
     # All that is there now stays: to look through it for garbage again and again would halt every request for 60 ms.
     gc.collect()
     gc.freeze()

@@ -48,6 +48,9 @@ class Needs(msgspec.Struct, frozen=True):
     target: tuple[str, ...] = ()
     """Members of the body that say what the request is about, for the audit."""
 
+    live_only: bool = False
+    """Whether a test token may not call: what the route is about belongs to no mode but live."""
+
     largest_body: int | None = None
     """Bytes, where the body may be larger than elsewhere."""
 
@@ -74,10 +77,17 @@ def needs(
     largest_body: int | None = None,
     money: bool = False,
     probe: bool = False,
+    live_only: bool = False,
 ) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
     declared = Needs(
-        frozenset(scopes), customer=customer, target=target, largest_body=largest_body, money=money, probe=probe
+        frozenset(scopes),
+        customer=customer,
+        target=target,
+        largest_body=largest_body,
+        money=money,
+        probe=probe,
+        live_only=live_only,
     )
     return {"needs": declared}
 
@@ -228,6 +238,11 @@ def _check_scopes(principal: Principal, declared: Needs) -> None:
         raise InsufficientScope(
             f"The token lacks {' and '.join(sorted(lacking))}.",
             headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
+        )
+    if declared.live_only and principal.mode != "live":
+        raise InsufficientScope(
+            "The token is of mode test, and what it asks for is live.",
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope"'},
         )
 
 

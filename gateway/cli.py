@@ -19,14 +19,18 @@ from clients.sandbox.credentials import credentials
 from clients.sandbox.server import PortTaken as SandboxPortTaken
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
-from gateway import VERSION, serving, settings
+from gateway import VERSION, serving, settings, telemetry
 from gateway.app import document
+from gateway.audit import Audit
 from gateway.principal import Mode
 from gateway.settings import BadSettings, Settings
+from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tokens import TokenRecord, TokenStore
+from gateway.tenant_commands import Audited, tenant_commands
+from gateway.tenants import Tenants
 from gateway.tokens import DEFAULT_TENANT, TENANT, Tokens
-from gateway.upstreams import SCOPES
+from gateway.upstreams import RULES, SCOPES, tenants_of
 
 T = TypeVar("T")
 
@@ -77,7 +81,7 @@ def main() -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Serve, with the configuration of the environment."""
-    configured = _settings()
+    configured = _settings(to_serve=True)
     if workers > 1 and configured.redis_url is None:
         _refuse("several workers share their state through Redis: set GATEWAY_REDIS_URL, or use --workers 1.")
     _with_database(configured, _nothing)
@@ -210,7 +214,7 @@ def print_openapi() -> None:
 @main.command("check-config")
 def check_config() -> None:
     """Print the effective configuration, secrets masked; or every fault, and exit 2."""
-    for name, value in sorted(_variables(_settings()).items()):
+    for name, value in sorted(_variables(_settings(to_serve=True)).items()):
         click.echo(f"{name}={value}")
 
 
@@ -239,9 +243,9 @@ def _masked(name: str, value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _settings() -> Settings:
+def _settings(*, to_serve: bool = False) -> Settings:
     try:
-        return settings.from_environment()
+        return settings.from_environment(to_serve=to_serve)
     except BadSettings as error:
         for fault in error.faults:
             click.echo(f"gateway: {fault}", err=True)
@@ -254,6 +258,23 @@ async def _nothing(_: Database) -> None:
 
 def _with_tokens(act: Callable[[Tokens], Awaitable[T]]) -> T:
     return _with_database(_settings(), lambda database: act(Tokens(TokenStore(database), time)))
+
+
+def _with_tenants(act: Callable[[Tenants], Awaitable[T]], audited: Audited | None = None) -> T:
+    configured = _settings()
+
+    async def done(database: Database) -> T:
+        result = await act(tenants_of(configured, database))
+        if audited is not None and result:
+            log = telemetry.logger(configured.log_level, configured.log_format)
+            audit = Audit(AuditStore(database), log, now=time, keep_days=configured.audit_retention_days)
+            await audit.command(*audited)
+        return result
+
+    return _with_database(configured, done)
+
+
+main.add_command(tenant_commands(RULES.slots, _with_tenants))
 
 
 def _with_database(configured: Settings, act: Callable[[Database], Awaitable[T]]) -> T:

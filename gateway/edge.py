@@ -170,7 +170,9 @@ class Edge:
                 path=raw_path,
                 trace_id=trace.format_trace_id(span.get_span_context().trace_id),
             )
-            answer = _Answer(send, exchange, self._common(exchange, headers.get("origin")), head=method == "HEAD")
+            answer = _Answer(
+                send, exchange, lambda: self._common(exchange, headers.get("origin")), head=method == "HEAD"
+            )
             answer.timings = lambda: _timings(started, upstream_attempts)
             try:
                 await self._routed(scope, receive, answer, headers)
@@ -204,7 +206,7 @@ class Edge:
             (b"vary", b"Authorization, Origin"),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
-            *self._cors.headers(origin),
+            *self._cors.headers(origin, exchange.principal.tenant if exchange.principal is not None else None),
         ]
 
     def _describe(self, span: Span, scope: Scope, method: str, exchange: Exchange) -> None:
@@ -257,7 +259,9 @@ class Edge:
 class _Answer:
     """The way back: adds the common headers, drops the body of a HEAD, and can write a problem itself."""
 
-    def __init__(self, send: Send, exchange: Exchange, common: list[tuple[bytes, bytes]], *, head: bool) -> None:
+    def __init__(
+        self, send: Send, exchange: Exchange, common: Callable[[], list[tuple[bytes, bytes]]], *, head: bool
+    ) -> None:
         self.exchange = exchange
         self.timings: Callable[[], bytes] = bytes
         self._send = send
@@ -276,7 +280,7 @@ class _Answer:
                 given.append((b"cache-control", b"no-store"))
             message["headers"] = [
                 *given,
-                *self._common,
+                *self._common(),
                 *limits.headers(self.exchange.standings),
                 (b"server-timing", self.timings()),
             ]

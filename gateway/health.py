@@ -2,10 +2,12 @@
 
 import msgspec
 
+from gateway.directory import Directory
 from gateway.identity_provider import IdentityProvider
-from gateway.settings import Settings
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
+from gateway.tokens import DEFAULT_TENANT
+from gateway.upstreams import ACCESS_TOKEN, ORG_ID, SECRET_KEY
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -20,17 +22,16 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 async def readiness(
-    database: Database, shared: SharedStore | None, issuer: IdentityProvider | None, settings: Settings
+    database: Database, shared: SharedStore | None, issuer: IdentityProvider | None, directory: Directory
 ) -> dict[str, Dependency]:
     """Every dependency by name."""
     return {
         "database": Dependency(state=await _database(database), required=True),
         **({"redis": _redis(shared)} if shared is not None else {}),
         **({"identity_provider": Dependency(state=issuer.state, required=False)} if issuer is not None else {}),
-        "funnelflux": Dependency(state=_configured(settings.funnelflux.access_token), required=False),
-        "funnelfox": Dependency(
-            state=_configured(settings.funnelfox.org_id and settings.funnelfox.secret_key), required=False
-        ),
+        "funnelflux": Dependency(state=_configured(directory, ACCESS_TOKEN), required=False),
+        "funnelfox": Dependency(state=_configured(directory, ORG_ID, SECRET_KEY), required=False),
+        **({"tenants": Dependency(state=_tenants(directory), required=False)} if len([*directory]) > 1 else {}),
     }
 
 
@@ -47,5 +48,15 @@ def _redis(shared: SharedStore) -> Dependency:
     return Dependency(state="unavailable", required=False, detail="Limits are counted per process.")
 
 
-def _configured(credential: object) -> str:
-    return "ok" if credential else "not_configured"
+def _configured(directory: Directory, *slots: str) -> str:
+    """How the default tenant's credentials are."""
+    own = directory.of(DEFAULT_TENANT)
+    if own is not None and any(slot in own.unusable for slot in slots):
+        return "credentials_unusable"
+    return "ok" if own is not None and all(slot in own.credentials for slot in slots) else "not_configured"
+
+
+def _tenants(directory: Directory) -> str:
+    """How the registered tenants' credentials are; without names, for anyone may ask."""
+    unusable = sum(bool(tenant.unusable) for tenant in directory if tenant.name != DEFAULT_TENANT)
+    return f"credentials_unusable: {unusable}" if unusable else "ok"

@@ -120,6 +120,20 @@ class PaymentCancelled(Problem):
     remedy = "Offer the customer to pay anew."
 
 
+class TenantExists(Problem):
+    """A tenant of this name is registered."""
+
+    code, status, title = "tenant_exists", 409, "Tenant exists"
+    remedy = "Change it with `PATCH /v1/tenants/{name}`, or choose another name."
+
+
+class VendorAccountTaken(Problem):
+    """Another tenant, perhaps the default one of the environment, reaches this vendor account."""
+
+    code, status, title = "vendor_account_taken", 409, "Vendor account taken"
+    remedy = "Give each tenant an account of its own; `errors` names the credential."
+
+
 class ContentTooLarge(Problem):
     """The body is larger than the route accepts."""
 
@@ -236,7 +250,10 @@ class UpstreamNotConfigured(Problem):
     """The gateway holds no credentials for the vendor that this call needs."""
 
     code, status, title = "upstream_not_configured", 503, "Vendor not configured"
-    remedy = "The gateway's operator must set the vendor's credentials; `gateway check-config` names them."
+    remedy = (
+        "The gateway's operator must set the vendor's credentials: `gateway check-config` names the default tenant's, "
+        "`gateway tenant show` another's."
+    )
 
 
 class StorageUnavailable(Problem):

@@ -34,6 +34,9 @@ LONGEST_ISSUER: Final = 300
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
 
+SHORTEST_KEY: Final = 32
+"""Characters of an encryption key, which must be beyond guessing: 128 bits in hexadecimal."""
+
 _NAME_OF_LEVEL = Literal["debug", "info", "warning", "error"]
 
 
@@ -55,7 +58,10 @@ class FunnelFluxSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = "https://api.funnelflux.pro/v1/billing"
     auth_url: str = "https://api.funnelflux.pro/v1/auth"
     access_token: Secret | None = None
+    access_token_file: str | None = None
+    """Where the token was read, and is read again when the file changes; the same for other members of such a name."""
     refresh_token: Secret | None = None
+    refresh_token_file: str | None = None
     cname_target: str | None = None
     """Where customers point their CNAME: the vendor's API does not say it."""
 
@@ -66,6 +72,7 @@ class FunnelFoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = "https://billing.funnelfox.com"
     org_id: str | None = None
     secret_key: Secret | None = None
+    secret_key_file: str | None = None
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc: OidcSettings = OidcSettings()
     database_url: Secret = Secret("sqlite:///gateway.db")
     redis_url: Secret | None = None
+    encryption_keys: Secret | None = None
+    """Separated by commas: the first encrypts, all decrypt. None: nothing is encrypted, and so nothing secret kept."""
+    credentials_dir: str | None = None
+    """The folder below which tenants' credentials may be files; None: they may not."""
     sandbox: str = "embedded"
     """`embedded`, `off`, or the URL of a sandbox that runs elsewhere."""
     public_url: str = ""
@@ -122,11 +133,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses and networks whose `X-Forwarded-For` is believed."""
 
 
-def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+def from_environment(environment: Mapping[str, str] | None = None, *, to_serve: bool = False) -> Settings:
     """Read the settings.
 
     Args:
         environment: Names and values; the process environment if None.
+        to_serve: Whether all must be there that a serving gateway needs.
 
     Raises:
         BadSettings: With every fault, not only the first.
@@ -137,17 +149,22 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
             url=read.get("FUNNELFLUX_URL", _url, FunnelFluxSettings().url),
             auth_url=read.get("FUNNELFLUX_AUTH_URL", _url, FunnelFluxSettings().auth_url),
             access_token=read.secret("FUNNELFLUX_ACCESS_TOKEN"),
+            access_token_file=read.get("FUNNELFLUX_ACCESS_TOKEN_FILE", str, None),
             refresh_token=read.secret("FUNNELFLUX_REFRESH_TOKEN"),
-            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", _hostname, None),
+            refresh_token_file=read.get("FUNNELFLUX_REFRESH_TOKEN_FILE", str, None),
+            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", hostname, None),
         ),
         funnelfox=FunnelFoxSettings(
             url=read.get("FUNNELFOX_URL", _url, FunnelFoxSettings().url),
-            org_id=read.get("FUNNELFOX_ORG_ID", _org_id, None),
+            org_id=read.get("FUNNELFOX_ORG_ID", org_id, None),
             secret_key=read.secret("FUNNELFOX_SECRET_KEY"),
+            secret_key_file=read.get("FUNNELFOX_SECRET_KEY_FILE", str, None),
         ),
         oidc=_oidc(read),
         database_url=read.secret("GATEWAY_DATABASE_URL", _database_url) or Settings().database_url,
         redis_url=read.secret("GATEWAY_REDIS_URL", _redis_url),
+        encryption_keys=read.secret("GATEWAY_ENCRYPTION_KEYS", _keys),
+        credentials_dir=read.get("GATEWAY_CREDENTIALS_DIR", _folder, None),
         sandbox=read.get("GATEWAY_SANDBOX", _sandbox, Settings().sandbox),
         public_url=read.get("GATEWAY_PUBLIC_URL", _url, ""),
         cors_origins=read.get("GATEWAY_CORS_ORIGINS", _origins, ()),
@@ -156,6 +173,8 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         log_format=read.get("GATEWAY_LOG_FORMAT", _one_of(Literal["json", "console"]), Settings().log_format),
         **{name: read.get(f"GATEWAY_{name.upper()}", parse, getattr(Settings(), name)) for name, parse in _NUMBERS},
     )
+    if to_serve and settings.encryption_keys is None and not settings.database_url.reveal().startswith("sqlite"):
+        read.add("GATEWAY_ENCRYPTION_KEYS", "is required on PostgreSQL; `openssl rand -base64 32` makes one.")
     if read.faults:
         raise BadSettings(read.faults)
     return settings
@@ -171,6 +190,10 @@ class _Reader:
     def has(self, name: str) -> bool:
         return bool(self._environment.get(name, "").strip())
 
+    def add(self, name: str, sentence: str) -> None:
+        if not any(fault.startswith(name) for fault in self.faults):
+            self.faults.append(f"{name}: {sentence}")
+
     def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
         if not (text := self._environment.get(name, "").strip()):
             return default
@@ -181,7 +204,7 @@ class _Reader:
             return default
 
     def secret(self, name: str, parse: Callable[[str], str] | None = None) -> Secret | None:
-        parse = parse or _credential
+        parse = parse or credential
         if f"{name}_FILE" not in self._environment:
             value = self.get(name, parse, "")
             return Secret(value) if value else None
@@ -195,9 +218,9 @@ def _oidc(read: _Reader) -> OidcSettings:
     usual = OidcSettings()
     found = OidcSettings(
         issuer=read.get("GATEWAY_OIDC_ISSUER", _issuer, usual.issuer),
-        audience=read.get("GATEWAY_OIDC_AUDIENCE", _credential, usual.audience),
+        audience=read.get("GATEWAY_OIDC_AUDIENCE", credential, usual.audience),
         **{
-            name: read.get(f"GATEWAY_OIDC_{name.upper()}", _credential, getattr(usual, name))
+            name: read.get(f"GATEWAY_OIDC_{name.upper()}", credential, getattr(usual, name))
             for name in ("tenant_claim", "mode_claim", "scope_claim", "subject_claim")
         },
     )
@@ -268,30 +291,72 @@ def _sandbox(text: str) -> str:
     return text if text in {"embedded", "off"} else _url(text)
 
 
-def _credential(text: str) -> str:
+def credential(text: str) -> str:
+    """A token or key that a header can carry.
+
+    Raises:
+        ValueError: With the rest of a sentence.
+    """
     if not _VISIBLE.fullmatch(text):
         raise ValueError("must be visible ASCII characters, on one line.")
     return text
 
 
-def _hostname(text: str) -> str:
+def hostname(text: str) -> str:
+    """A hostname, such as a CNAME's target.
+
+    Raises:
+        ValueError: With the rest of a sentence.
+    """
     if not _HOSTNAME.fullmatch(text):
         raise ValueError("must be a hostname.")
     return text
 
 
-def _org_id(text: str) -> str:
+def org_id(text: str) -> str:
+    """What may stand in the billing vendor's path.
+
+    Raises:
+        ValueError: With the rest of a sentence.
+    """
     if not ORG_ID.fullmatch(text):
         raise ValueError("may hold letters, digits, '_' and '-' only.")
     return text
 
 
+def origin(text: str) -> str:
+    """One origin of pages, or `*`.
+
+    Raises:
+        ValueError: With the rest of a sentence.
+    """
+    stripped = text.strip().rstrip("/")
+    if stripped != "*" and (urlsplit(stripped).path or "," in stripped or not urlsplit(_url(stripped)).hostname):
+        raise ValueError("must be an origin such as https://app.example.com, or '*'.")
+    return stripped
+
+
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
-    for origin in origins:
-        if origin != "*" and (urlsplit(origin).path or not urlsplit(_url(origin)).hostname):
-            raise ValueError("must be origins such as https://app.example.com, separated by commas, or '*'.")
-    return origins
+    try:
+        return tuple(origin(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError("must be origins such as https://app.example.com, separated by commas, or '*'.") from error
+
+
+def _keys(text: str) -> str:
+    keys = [key.strip() for key in text.split(",")]
+    if not all(len(key) >= SHORTEST_KEY and _VISIBLE.fullmatch(key) for key in keys):
+        raise ValueError(
+            f"must be keys of {SHORTEST_KEY} or more visible ASCII characters, separated by commas; "
+            "`openssl rand -base64 32` makes one."
+        )
+    return ",".join(keys)
+
+
+def _folder(text: str) -> str:
+    if not Path(text).is_absolute() or ".." in Path(text).parts:
+        raise ValueError("must be an absolute path.")
+    return text
 
 
 def _networks(text: str) -> tuple[str, ...]:

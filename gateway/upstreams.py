@@ -1,7 +1,9 @@
 """The vendors: what each tenant reaches, in which mode, and with which credentials."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
 from time import time
 from typing import Any, Final
 
@@ -19,17 +21,26 @@ from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
 from clients.breaker import BreakerLimits
 from clients.domains.client import DomainsClient
-from clients.domains.credentials import Authenticated, Bearers, Credentials
+from clients.domains.credentials import Authenticated, Bearers, Credentials, Keeper, Memory
 from clients.sandbox.credentials import credentials as sandbox_credentials
 from clients.secret import Secret
 from clients.timeouts import Timeouts
 from clients.transport import Unconfigured, Upstream, layered
+from gateway import settings as values
+from gateway.bearers import Shared
+from gateway.credential_sources import Sources
+from gateway.directory import Directory, Own, Tenant
 from gateway.edge import Exchange
+from gateway.encryption import Keyring
+from gateway.fingerprints import fingerprint
 from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
+from gateway.storage.database import Database
+from gateway.storage.tenants import TenantStore
 from gateway.subjects import Belongings
-from gateway.tokens import DEFAULT_TENANT
+from gateway.telemetry import Log
+from gateway.tenants import Rules, Slot, Tenants, claims_of
 
 SCOPES: Final[Mapping[str, str]] = {
     "domains:read": "Read custom domains and check hostnames.",
@@ -44,15 +55,89 @@ SCOPES: Final[Mapping[str, str]] = {
     "customers:read": "Find customers and read what they own.",
     "checkout:write": "Open checkout sessions and pay them.",
     "tokens:write": "Make and manage tokens of the own tenant; no route needs it yet.",
-    "admin": "Operate the gateway; no route needs it yet.",
+    "admin": "Operate the gateway: register tenants.",
 }
 """Every scope a token can have, and what it allows."""
+
+ACCESS_TOKEN: Final = "funnelflux_access_token"  # noqa: S105 - a name, not a value
+REFRESH_TOKEN: Final = "funnelflux_refresh_token"  # noqa: S105 - a name, not a value
+ORG_ID: Final = "funnelfox_org_id"
+SECRET_KEY: Final = "funnelfox_secret_key"  # noqa: S105 - a name, not a value
+
+RULES: Final = Rules(
+    slots={
+        ACCESS_TOKEN: Slot(values.credential, realm=domains.NAME),
+        REFRESH_TOKEN: Slot(values.credential, realm=domains.NAME),
+        ORG_ID: Slot(values.org_id, realm=billing.NAME, secret=False),
+        # A key alone is no account: the organization is.
+        SECRET_KEY: Slot(values.credential, realm=None),
+    },
+    hostname=values.hostname,
+    origin=values.origin,
+)
+"""Which credentials a tenant can have, and what it may be like."""
 
 AUTH: Final = "funnelflux-auth"
 """Where bearers are renewed: a peer of its own, whose failures say nothing of the vendor's other calls."""
 
 MOST_TENANTS: Final = 1000
 """Tenants whose clients are kept ready; the others' are made anew, at the cost of one validation."""
+
+
+def own_tenant(settings: Settings) -> Own:
+    """The default tenant, as the settings describe it."""
+    flux, fox = settings.funnelflux, settings.funnelfox
+    organization = Secret(fox.org_id) if fox.org_id is not None else None
+    given = {
+        ACCESS_TOKEN: flux.access_token,
+        REFRESH_TOKEN: flux.refresh_token,
+        ORG_ID: organization,
+        SECRET_KEY: fox.secret_key,
+    }
+    files = {
+        ACCESS_TOKEN: flux.access_token_file,
+        REFRESH_TOKEN: flux.refresh_token_file,
+        SECRET_KEY: fox.secret_key_file,
+    }
+    return Own(
+        cname_target=flux.cname_target,
+        credentials={slot: value for slot, value in given.items() if value is not None},
+        files={slot: path for slot, path in files.items() if path is not None},
+    )
+
+
+def sources_of(settings: Settings) -> Sources:
+    """Reads tenants' credentials, from where the settings allow."""
+    folder = Path(settings.credentials_dir) if settings.credentials_dir is not None else None
+    return Sources(Keyring.of(settings.encryption_keys), folder=folder)
+
+
+async def _nobody_to_tell() -> None:
+    """Other processes look for themselves."""
+
+
+def tenants_of(
+    settings: Settings, database: Database, *, changed: Callable[[], Awaitable[None]] = _nobody_to_tell
+) -> Tenants:
+    """What registers tenants.
+
+    Args:
+        settings: The whole configuration.
+        database: Where they are kept.
+        changed: Is awaited after every change.
+    """
+    return Tenants(
+        TenantStore(database),
+        sources_of(settings),
+        rules=RULES,
+        reserved=claims_of(RULES.slots, own_tenant(settings).credentials),
+        now=time,
+        changed=changed,
+    )
+
+
+bearer_fingerprint: Final = partial(fingerprint, domains.NAME)
+"""Stands for a bearer, configured or renewed: both are of one realm."""
 
 
 class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +149,13 @@ class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):
     payments: PaymentsClient
     checkout: CheckoutClient
     customers: CustomersClient
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    """A tenant's clients, and the credentials that they were made with."""
+
+    credentials: Mapping[str, Secret]
+    accounts: VendorAccounts
 
 
 class TenantContext(VendorAccounts, frozen=True, kw_only=True):
@@ -81,9 +173,12 @@ class Upstreams:
     """Gives each tenant its vendor clients; mode `test` reaches the sandbox only, `live` never.
 
     Args:
-        settings: Where the vendors are, and the default tenant's credentials.
+        settings: Where the vendors are.
+        directory: Who the tenants are, and with which credentials.
+        bearers: Shares what the vendor renewed; None: it stays in memory.
         sandbox_url: Where the sandbox answers; None if there is none.
         provider: Where the spans of calls go.
+        log: Where it is written that renewed bearers stay in memory.
         now: The current Unix time.
     """
 
@@ -91,14 +186,21 @@ class Upstreams:
         self,
         settings: Settings,
         *,
+        directory: Directory,
+        bearers: Shared | None,
         sandbox_url: str | None,
         provider: TracerProvider,
+        log: Log,
         now: Callable[[], float] = time,
     ) -> None:
         self._settings = settings
+        self._directory = directory
+        self._bearers = bearers
         self._sandbox_url = sandbox_url
+        self._log = log
         self._now = now
-        self._accounts: OrderedDict[tuple[str, Mode], VendorAccounts] = OrderedDict()
+        self._warned = False
+        self._accounts: OrderedDict[tuple[str, Mode], _Ready] = OrderedDict()
         tls = httpx.create_ssl_context(trust_env=False)
         breaker = BreakerLimits(calls=settings.breaker_calls, open_seconds=settings.breaker_open_seconds)
         self._transports = {
@@ -112,22 +214,57 @@ class Upstreams:
     def accounts(self, tenant: str, mode: Mode) -> VendorAccounts:
         """The tenant's accounts in this mode; those it does not have answer `NotConfigured`."""
         key = (tenant, mode)
-        if (known := self._accounts.get(key)) is None:
-            known = self._accounts[key] = self._test(tenant) if mode == "test" else self._live(tenant)
+        # Test accounts never change: they are derived from the tenant's name.
+        described = self._directory.of(tenant) if mode == "live" else None
+        credentials = described.credentials if described is not None else {}
+        known = self._accounts.get(key)
+        if known is None or known.credentials != credentials:
+            accounts = self._test(tenant) if mode == "test" else self._live(tenant, credentials)
+            known = self._accounts[key] = _Ready(credentials, accounts)
             if len(self._accounts) > MOST_TENANTS:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(key)
-        return known
+        return known.accounts
+
+    def tenant(self, name: str) -> Tenant | None:
+        """What is registered of a tenant; None: nothing."""
+        return self._directory.of(name)
 
     async def close(self) -> None:
         """Close every connection."""
         for transport in self._transports.values():
             await transport.aclose()
 
-    def _live(self, tenant: str) -> VendorAccounts:
-        if tenant != DEFAULT_TENANT:
-            return self._built("live", FunnelFluxSettings(), FunnelFoxSettings())
-        return self._built("live", self._settings.funnelflux, self._settings.funnelfox)
+    def _live(self, tenant: str, credentials: Mapping[str, Secret]) -> VendorAccounts:
+        organization = credentials.get(ORG_ID)
+        flux, fox = self._settings.funnelflux, self._settings.funnelfox
+        return self._built(
+            "live",
+            FunnelFluxSettings(
+                url=flux.url,
+                auth_url=flux.auth_url,
+                access_token=credentials.get(ACCESS_TOKEN),
+                refresh_token=credentials.get(REFRESH_TOKEN),
+            ),
+            FunnelFoxSettings(
+                url=fox.url,
+                org_id=organization.reveal() if organization is not None else None,
+                secret_key=credentials.get(SECRET_KEY),
+            ),
+            keeper=lambda bearers: self._keeper(tenant, bearers),
+        )
+
+    def _keeper(self, tenant: str, bearers: Bearers) -> Keeper:
+        """Who keeps a live account's bearers."""
+        if self._bearers is not None:
+            pair = (bearers.access, bearers.refresh or Secret(""))
+            return self._bearers.keeper(tenant, fingerprint("configured-bearers", *pair))
+        if not self._warned:
+            self._warned = True
+            self._log.warning(
+                "renewed vendor tokens stay in memory and are lost at a restart: set GATEWAY_ENCRYPTION_KEYS"
+            )
+        return Memory()
 
     def _test(self, tenant: str) -> VendorAccounts:
         if self._sandbox_url is None:
@@ -144,8 +281,15 @@ class Upstreams:
             FunnelFoxSettings(url=self._sandbox_url, org_id=made.org_id, secret_key=Secret(made.secret_key)),
         )
 
-    def _built(self, mode: Mode, funnelflux: FunnelFluxSettings, funnelfox: FunnelFoxSettings) -> VendorAccounts:
-        account = Upstream(funnelflux.url, self._authenticated(funnelflux, mode))
+    def _built(
+        self,
+        mode: Mode,
+        funnelflux: FunnelFluxSettings,
+        funnelfox: FunnelFoxSettings,
+        *,
+        keeper: Callable[[Bearers], Keeper] = lambda _: Memory(),
+    ) -> VendorAccounts:
+        account = Upstream(funnelflux.url, self._authenticated(funnelflux, mode, keeper))
         organization = self._organization(self._transports[billing.NAME, mode], funnelfox)
         return VendorAccounts(
             domains=DomainsClient(account),
@@ -161,12 +305,15 @@ class Upstreams:
             return Upstream(settings.url, Unconfigured("No FunnelFox organization is configured."))
         return Upstream(f"{settings.url}/{settings.org_id}/v1", SecretKeyed(transport, settings.secret_key))
 
-    def _authenticated(self, settings: FunnelFluxSettings, mode: Mode) -> httpx.AsyncBaseTransport:
+    def _authenticated(
+        self, settings: FunnelFluxSettings, mode: Mode, keeper: Callable[[Bearers], Keeper]
+    ) -> httpx.AsyncBaseTransport:
         if settings.access_token is None:
             return Unconfigured("No FunnelFlux access token is configured.")
         bearers = Bearers(settings.access_token, settings.refresh_token)
         auth = Upstream(settings.auth_url, self._transports[AUTH, mode])
-        return Authenticated(self._transports[domains.NAME, mode], Credentials(bearers, auth=auth, now=self._now))
+        held = Credentials(bearers, auth=auth, now=self._now, keeper=keeper(bearers))
+        return Authenticated(self._transports[domains.NAME, mode], held)
 
 
 def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
@@ -179,12 +326,16 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
     upstreams: Upstreams = request.app.state.upstreams
     accounts = upstreams.accounts(principal.tenant, principal.mode)
+    registered = upstreams.tenant(principal.tenant)
     return TenantContext(
         **msgspec.structs.asdict(accounts),
         principal=principal,
         at=exchange.occurrence,
         belongings=Belongings(request.app.state.ownership, principal, request.app.state.log),
-        cname_target=request.app.state.settings.funnelflux.cname_target,
+        # A registered tenant's account may want another target than the default one: its own, or none.
+        cname_target=(
+            registered.cname_target if registered is not None else request.app.state.settings.funnelflux.cname_target
+        ),
     )
 
 

@@ -4,7 +4,19 @@ from typing import Final
 
 from litestar import Router
 
-from routes import audit, checkout, customers, docs, domains, features, health, payments, price_points, subscriptions
+from routes import (
+    audit,
+    checkout,
+    customers,
+    docs,
+    domains,
+    features,
+    health,
+    payments,
+    price_points,
+    subscriptions,
+    tenants,
+)
 
 ROUTERS: Final = (
     Router(
@@ -17,6 +29,7 @@ ROUTERS: Final = (
             payments.router,
             customers.router,
             checkout.router,
+            tenants.router,
             audit.router,
         ],
     ),

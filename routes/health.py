@@ -37,7 +37,7 @@ async def ready(request: Request[Any, Any, Any]) -> Ready:
     Vendors and the identity provider are reported, and do not count.
     """
     state = request.app.state
-    dependencies = await readiness(state.database, state.shared, state.identity_provider, state.settings)
+    dependencies = await readiness(state.database, state.shared, state.identity_provider, state.directory)
     for name, dependency in dependencies.items():
         if dependency.required and dependency.state != "ok":
             raise StorageUnavailable(f"The {name} is {dependency.state}.")

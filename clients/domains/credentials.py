@@ -8,8 +8,9 @@ Source: FunnelFlux documentation, "Authentication".
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any, Final, Protocol
 
 import httpx
 import msgspec
@@ -42,6 +43,70 @@ class Bearers(msgspec.Struct, frozen=True):
     refresh: Secret | None
     expires_at: float | None = None
     """Unix time; None until the vendor has told."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a keeper keeps: the bearers in clear. It travels to where it is encrypted, and no further."""
+
+    access: str
+    refresh: str | None
+    expires_at: float | None
+    asked_at: float
+    """When the vendor was asked, as Unix time."""
+
+
+class Turn(Protocol):
+    """The time in which one of all processes may have the bearers renewed."""
+
+    @property
+    def granted(self) -> bool:
+        """False: somebody else is at it for longer than we could wait."""
+
+    @property
+    def version(self) -> int:
+        """Grows each time that bearers are kept."""
+
+    @property
+    def kept(self) -> Secret | None:
+        """What is kept, as `Kept` in JSON; None: nothing is, or nobody can tell."""
+
+    async def keep(self, renewed: Secret, *parts: Secret) -> int:
+        """Keep what the vendor renewed, for all processes.
+
+        Args:
+            renewed: `Kept` in JSON.
+            parts: Each of the tokens in it.
+
+        Returns:
+            The version that it has.
+        """
+
+
+class Keeper(Protocol):
+    """Shares one account's bearers between processes, and over restarts."""
+
+    def turn(self) -> AbstractAsyncContextManager[Turn]:
+        """Wait for one's turn; never fails, whatever becomes of the place where things are kept."""
+
+
+class _Alone:
+    """The turn of a process that shares nothing."""
+
+    granted = True
+    version = 0
+    kept = None
+
+    async def keep(self, renewed: Secret, *parts: Secret) -> int:  # noqa: ARG002 - the names are the protocol's
+        return 0
+
+
+class Memory:
+    """Keeps nothing beyond this process."""
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Granted at once: nobody else has these bearers."""
+        yield _Alone()
 
 
 _PRINTABLE: Final = r"^[\x21-\x7e]+\Z"
@@ -77,12 +142,17 @@ class Credentials:
         bearers: As configured.
         auth: Aimed at the vendor's authentication address.
         now: The current Unix time.
+        keeper: Shares them with other processes; nothing is shared by default.
     """
 
-    def __init__(self, bearers: Bearers, *, auth: Upstream, now: Callable[[], float]) -> None:
+    def __init__(
+        self, bearers: Bearers, *, auth: Upstream, now: Callable[[], float], keeper: Keeper | None = None
+    ) -> None:
         self._bearers = bearers
         self._auth = auth
         self._now = now
+        self._keeper = keeper or Memory()
+        self._version = 0
         self._ask_at = 0.0
         self._renewal: asyncio.Task[None] | None = None
 
@@ -134,6 +204,31 @@ class Credentials:
 
     async def _renew(self) -> None:
         self._ask_at = self._now() + ASK_AGAIN
+        async with self._keeper.turn() as turn:
+            if self._is_renewed_by_others(turn) or not turn.granted:
+                return
+            self._bearers = await self._asked()
+            kept = Kept(
+                self._bearers.access.reveal(),
+                self._bearers.refresh.reveal() if self._bearers.refresh is not None else None,
+                self._bearers.expires_at,
+                self._now(),
+            )
+            parts = (part for part in (self._bearers.access, self._bearers.refresh) if part is not None)
+            self._version = await turn.keep(Secret(msgspec.json.encode(kept).decode()), *parts)
+
+    def _is_renewed_by_others(self, turn: Turn) -> bool:
+        """Whether another process has asked since we last looked; its bearers are ours, then."""
+        if turn.kept is None or turn.version == self._version:
+            return False
+        kept = msgspec.json.decode(turn.kept.reveal(), type=Kept)
+        self._version = turn.version
+        refresh = Secret(kept.refresh) if kept.refresh is not None else None
+        self._bearers = Bearers(Secret(kept.access), refresh, kept.expires_at)
+        return not self._is_due(self._bearers) or self._now() < kept.asked_at + ASK_AGAIN
+
+    async def _asked(self) -> Bearers:
+        """What the vendor makes of the bearers at hand."""
         reply = await self._auth.call(
             VALIDATE,
             "/validate",
@@ -144,7 +239,7 @@ class Credentials:
         )
         tokens = decoded(reply, VALIDATE, _Validated).tokens
         rotated = Secret(tokens.refresh_token) if tokens.refresh_token else self._bearers.refresh
-        self._bearers = Bearers(Secret(tokens.access_token), rotated, tokens.expiry)
+        return Bearers(Secret(tokens.access_token), rotated, tokens.expiry)
 
 
 def _refused(operation: Operation, error: UpstreamError) -> CredentialsRefused:

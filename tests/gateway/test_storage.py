@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from clients.secret import Secret
 from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
 from gateway.storage.database import METADATA, Database, Unavailable
+from gateway.storage.tenants import TENANTS
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
 
@@ -66,6 +67,7 @@ def test_the_tables_are_what_the_migrations_make(url: Secret) -> None:
             return await connection.run_sync(differences)
 
     assert run(url, migrated) == []
+    assert TENANTS.name in METADATA.tables  # Each module of tables is known by being imported.
 
 
 def test_migrating_at_once_from_several_places_is_safe(url: Secret) -> None:
@@ -159,6 +161,7 @@ def test_a_process_that_dies_leaves_a_whole_database(database_path: Path) -> Non
 import asyncio, os, sys
 from clients.secret import Secret
 from gateway.storage.database import Database
+from gateway.storage.tenants import TENANTS
 from gateway.storage.tokens import TokenStore
 from gateway.tokens import Tokens
 

@@ -63,6 +63,7 @@ def stage() -> Iterator[Stage]:
                 limit_per_minute=0,
                 limit_money_per_minute=0,
                 limit_probe_per_minute=0,
+                encryption_keys=Secret("an-encryption-key-of-the-examples-only"),
                 funnelflux=FunnelFluxSettings(cname_target="cname.sandbox.example.net"),
             )
             with RunningGateway(settings) as gateway:
@@ -80,14 +81,15 @@ def captured() -> dict[str, list[Example]]:
     found: dict[str, list[Example]] = {}
     with stage() as (gateway, sandbox):
         _, secret = gateway.token()
-        with gateway.client(secret) as api:
+        _, live = gateway.token(mode="live")
+        with gateway.client(secret) as api, gateway.client(live) as operator:
             for step in STEPS:
                 if step.operation not in operations:
                     continue
                 if step.clock_seconds:
                     sandbox.clock.advance(step.clock_seconds)
                 sent = _sent(step, answers)
-                reply = _call(api, *operations[step.operation], sent)
+                reply = _call(operator if step.live else api, *operations[step.operation], sent)
                 if reply.status_code != step.expect:
                     told = f"{reply.status_code} instead of {step.expect}: {reply.text}"
                     raise AssertionError(f"{step.operation}: {told}")

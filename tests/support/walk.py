@@ -20,6 +20,8 @@ class Step(NamedTuple):
     headers: Mapping[str, str] = {}
     body: Any = None
     """JSON, or text for a file."""
+    live: bool = False
+    """Whether it takes an operator's live token: the others are of mode test."""
     clock_seconds: float = 0
     """How far the sandbox's clock is put on before."""
     shortened: Callable[[Any], Any] | None = None
@@ -188,6 +190,48 @@ _OPERATOR: Final = (
     ),
 )
 
+
+def _made_at_noon(body: Any) -> Any:
+    """A tenant, or a page of them, with the times that the sandbox's clock shows."""
+    noon = "2026-01-01T12:00:00Z"
+    if "data" in body:
+        return body | {"data": [_made_at_noon(row) for row in body["data"]]}
+    held = {slot: one and one | {"set_at": noon} for slot, one in body["credentials"].items()}
+    return body | {"created_at": noon, "credentials": held}
+
+
+_TENANT: Final = {"name": "brightside"}
+
+_TENANTS: Final = (
+    Step(
+        "createTenant",
+        "One credential kept here, one in the gateway's environment",
+        201,
+        live=True,
+        body={
+            "name": "brightside",
+            "cname_target": "cname.brightside.example",
+            "cors_origins": ["https://app.brightside.example"],
+            "credentials": {
+                "funnelfox_org_id": "org_brightside",
+                "funnelfox_secret_key": "env:TENANT_BRIGHTSIDE_SECRET_KEY",
+            },
+        },
+        shortened=_made_at_noon,
+    ),
+    Step("listTenants", "All of them", live=True, shortened=_made_at_noon),
+    Step("getTenant", "A variable that is not set yet", live=True, path=_TENANT, shortened=_made_at_noon),
+    Step(
+        "updateTenant",
+        "No page reads its answers any more",
+        live=True,
+        path=_TENANT,
+        body={"cors_origins": []},
+        shortened=_made_at_noon,
+    ),
+    Step("deleteTenant", "Its tokens are revoked, too", 204, live=True, path=_TENANT),
+)
+
 _OURSELVES: Final = (
     Step("getLiveness", "Alive"),
     Step("getReadiness", "Ready"),
@@ -200,5 +244,5 @@ _OURSELVES: Final = (
     Step("getProblem", "What a code means", path={"code": "domain_already_owned"}),
 )
 
-STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OPERATOR, *_OURSELVES)
+STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OPERATOR, *_TENANTS, *_OURSELVES)
 """All of them; those of operations that the document does not have are left out."""
