@@ -17,12 +17,13 @@ from opentelemetry.sdk.trace import SpanProcessor
 from clients.sandbox.server import SandboxServer
 from gateway import failures, openapi, settings, telemetry
 from gateway.audit import Audit
-from gateway.auth import Gate
+from gateway.auth import Gate, caller
 from gateway.body import StrictRequest
 from gateway.client_address import ClientAddress, Guesses
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
 from gateway.identity_provider import IdentityProvider
+from gateway.last_used import LastUsed
 from gateway.limits import Limits
 from gateway.oidc import Authenticator, Jwts
 from gateway.paths import Namesakes
@@ -33,13 +34,19 @@ from gateway.storage.database import Database
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.tenancy import Tenancy
+from gateway.token_desk import token_desk
+from gateway.token_lookups import Lookups
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, tenant_context
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.ownership import OWNERS
 
-DEPENDENCIES: Final = {"tenant": Provide(tenant_context, sync_to_thread=False)}
+DEPENDENCIES: Final = {
+    "tenant": Provide(tenant_context, sync_to_thread=False),
+    "caller": Provide(caller, sync_to_thread=False),
+    "desk": Provide(token_desk, sync_to_thread=False),
+}
 """What handlers are given."""
 
 document = partial(openapi.document, ROUTERS, DEPENDENCIES)
@@ -62,7 +69,9 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
     audit_events = AuditStore(database)
     audit = Audit(audit_events, log, now=time, keep_days=configured.audit_retention_days)
-    tokens = Tokens(TokenStore(database), time)
+    token_store = TokenStore(database)
+    last_used = LastUsed(token_store)
+    tokens = Tokens(token_store, time, lookups=Lookups(token_store, shared), last_used=last_used)
     issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
     limits = Limits(configured, shared, log)
@@ -74,6 +83,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         if database.embedded:
             await database.migrate()
+        await last_used.start()
         if shared is not None:
             await shared.start()
         if issuer is not None:
@@ -95,6 +105,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
             finally:
                 sweep.cancel()
                 await app.state.upstreams.close()
+                await last_used.close()
                 await tenancy.close()
                 await database.close()
                 if shared is not None:
@@ -115,6 +126,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "settings": configured,
                 "database": database,
                 "shared": shared,
+                "tokens": tokens,
                 "ownership": OwnershipStore(database),
                 "owners": OWNERS,
                 "log": log,

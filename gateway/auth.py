@@ -39,6 +39,9 @@ class Needs(msgspec.Struct, frozen=True):
     """What a route asks of its caller."""
 
     scopes: frozenset[str]
+    """All of them."""
+    any_of: frozenset[str] = frozenset()
+    """One of them, if there are any."""
     token: bool = True
     """False: anyone may call."""
 
@@ -63,7 +66,7 @@ class Needs(msgspec.Struct, frozen=True):
     @property
     def reads(self) -> bool:
         """Whether nothing is changed: the scopes allow nothing else."""
-        return all(scope.endswith(":read") for scope in self.scopes)
+        return all(scope.endswith(":read") for scope in self.scopes | self.any_of)
 
 
 class UndeclaredRoute(Exception):
@@ -90,6 +93,11 @@ def needs(
         live_only=live_only,
     )
     return {"needs": declared}
+
+
+def needs_any(*scopes: str, target: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The `opt` of a route whose caller must hold one of `scopes`."""
+    return {"needs": Needs(frozenset(), any_of=frozenset(scopes), target=target)}
 
 
 def needs_nothing() -> dict[str, Any]:
@@ -139,7 +147,7 @@ class Gate(ASGIMiddleware):
                 declared = handler.opt.get("needs")
                 if not isinstance(declared, Needs):
                     raise UndeclaredRoute(f"{method} {route.path} does not declare who may call it.")
-                if unknown := declared.scopes - SCOPES.keys():
+                if unknown := (declared.scopes | declared.any_of) - SCOPES.keys():
                     raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
                 if isinstance(declared.customer, Owned) and declared.customer.kind not in self._owners:
                     raise UndeclaredRoute(f"Nobody knows whose a {declared.customer.kind} is: {method} {route.path}.")
@@ -234,16 +242,26 @@ def _check_scopes(principal: Principal, declared: Needs) -> None:
         InsufficientScope: It lacks a scope.
     """
     if lacking := declared.scopes - principal.scopes:
-        needed = " ".join(sorted(declared.scopes))
-        raise InsufficientScope(
-            f"The token lacks {' and '.join(sorted(lacking))}.",
-            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
-        )
+        raise insufficient(f"The token lacks {' and '.join(sorted(lacking))}.", declared.scopes)
+    if declared.any_of and not declared.any_of & principal.scopes:
+        raise insufficient(f"The token lacks {' or '.join(sorted(declared.any_of))}.", declared.any_of)
     if declared.live_only and principal.mode != "live":
-        raise InsufficientScope(
-            "The token is of mode test, and what it asks for is live.",
-            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope"'},
-        )
+        raise insufficient("The token is of mode test, and what it asks for is live.", ())
+
+
+def insufficient(detail: str, scopes: Iterable[str]) -> InsufficientScope:
+    """The refusal of a caller who would need `scopes`."""
+    needed = " ".join(sorted(scopes))
+    return InsufficientScope(
+        detail, headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'}
+    )
+
+
+def caller(request: Request[Any, Any, Any]) -> Principal:
+    """Whom the gate has let in: for handlers that ask for it."""
+    principal = Exchange.of(request.scope).principal
+    assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
+    return principal
 
 
 def _bearer(scope: Any) -> Secret:
@@ -256,7 +274,8 @@ def _bearer(scope: Any) -> Secret:
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(given) > 1:
         raise TokenInvalid("Send one Authorization header.")
-    scheme, _, token = (given[0] if given else b"").decode("latin-1").partition(" ")
+    # Blanks around a value are no part of it (RFC 9110, section 5.5), and the server leaves tabs there.
+    scheme, _, token = (given[0] if given else b"").decode("latin-1").strip(" \t").partition(" ")
     if scheme.lower() != "bearer" or not (token := token.strip(" ")):
         raise TokenMissing("This route needs a token.")
     return Secret(token)

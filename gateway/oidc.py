@@ -214,6 +214,7 @@ class Jwts:
             mode=cast("Mode", mode),
             scopes=_scopes(names.scope_claim, claims) & GRANTED,
             subject=_text("customer", names.subject_claim, claims) if limited else None,
+            expires_at=int(claims["exp"]),
         )
 
 

@@ -23,6 +23,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None
     """The one customer whose data may be reached; None: no such limit."""
 
+    name: str | None = None
+    """What people call the token, if it has a name."""
+
+    expires_at: int | None = None
+    """When the token ends, in Unix seconds; None: when it is revoked."""
+
     limit_per_minute: int | None = None
     """Requests, where the token has a limit of its own; None: the usual one."""
 

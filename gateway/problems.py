@@ -113,6 +113,13 @@ class DoublePurchase(Problem):
     remedy = "Nothing was charged. Read what the customer owns before offering it again."
 
 
+class RotationConflict(Problem):
+    """The token can't be rotated now: somebody else just did, it has ended, or too many of its secrets are valid."""
+
+    code, status, title = "rotation_conflict", 409, "Rotation conflict"
+    remedy = "Read the token. If it is valid, rotate it again; an `overlap` of `0s` ends all its old secrets."
+
+
 class PaymentCancelled(Problem):
     """The payment was cancelled, and nothing was charged."""
 

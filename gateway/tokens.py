@@ -1,53 +1,79 @@
-"""Tokens: how their secrets look, and who stands behind one.
-
-A secret is `fgw_live_` or `fgw_test_`, 32 random characters (190 bits) and a
-checksum of six, so that a scanner recognises one in a log and a mistyped one
-is refused without a lookup. Only its SHA-256 is kept.
-"""
+"""Tokens from their making to their end, and who stands behind one."""
 
 import re
 import secrets
-import string
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from hashlib import sha256
-from time import monotonic
-from typing import Final, cast
-from zlib import crc32
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import msgspec
 
 from clients.secret import Secret
+from gateway.last_used import LastUsed
 from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
-from gateway.storage.tokens import TokenRecord, TokenStore
+from gateway.storage.tokens import MOST_SECRETS, Selection, TokenRecord, TokenStore
+from gateway.token_lookups import Lookups
+from gateway.token_secrets import hash_of, new_secret, well_formed
 
 DEFAULT_TENANT: Final = "default"
 
 TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-FRESH_SECONDS: Final = 0.5
-"""How long a lookup is believed; a revocation is promised to work everywhere within a second."""
+LONGEST_LIFETIME: Final = 10 * 365 * 86400
+"""Seconds: a token for longer than ten years is one without expiry."""
 
-MOST_REMEMBERED: Final = 10_000
-"""Lookups kept: some megabytes."""
+OVERLAP_SECONDS: Final = 86400
+"""For which a rotated token's old secret goes on to work, if nothing else is said: a day to roll out the new one."""
 
-_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_FORM: Final = re.compile(r"fgw_(?:live|test)_(?P<random>[0-9A-Za-z]{32})(?P<checksum>[0-9A-Za-z]{6})")
+LONGEST_OVERLAP: Final = 30 * 86400
+
+LONGEST_NAME: Final = 200
+LONGEST_SUBJECT: Final = 256
+"""Characters; as long as the vendor allows an `external_id` to be."""
+
+HIGHEST_LIMIT: Final = 1_000_000
+"""Requests per minute: more is no limit."""
+
+_ID: Final = re.compile(r"tok_[0-9a-f]{24}")
+
+
+class NotRotated(Exception):
+    """A token can't be rotated now; the message says why, for people."""
+
+
+class OwnLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one token may ask, where that is not as usual."""
+
+    per_minute: int | None = None
+    """Requests."""
+    money_per_minute: int | None = None
+    """Those that move money."""
 
 
 class Tokens:
-    """Makes, recognises and withdraws tokens.
+    """Makes, recognises, changes and withdraws tokens.
 
     Every method raises `storage.database.Unavailable` if the database fails.
 
     Args:
         store: Where they are kept.
         now: The current Unix time.
+        lookups: Finds them by their secrets; None: alone, without other processes being told of changes.
+        last_used: Notes their use; None: nobody does.
     """
 
-    def __init__(self, store: TokenStore, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        now: Callable[[], float],
+        *,
+        lookups: Lookups | None = None,
+        last_used: LastUsed | None = None,
+    ) -> None:
         self._store = store
         self._now = now
-        self._remembered: OrderedDict[str, tuple[float, TokenRecord]] = OrderedDict()
+        self._lookups = lookups or Lookups(store)
+        self._last_used = last_used
 
     async def create(
         self,
@@ -58,6 +84,8 @@ class Tokens:
         mode: Mode = "live",
         subject: str | None = None,
         lifetime_seconds: int | None = None,
+        limits: OwnLimits | None = None,
+        created_by: str | None = None,
     ) -> tuple[TokenRecord, Secret]:
         """Make a token; its secret can't be shown a second time.
 
@@ -68,6 +96,8 @@ class Tokens:
             mode: `test` reaches the sandbox only, `live` the vendors only.
             subject: The one customer it is limited to.
             lifetime_seconds: None: until it is revoked.
+            limits: Where they are not the usual ones.
+            created_by: `Principal.holder` of who asked for it; None: the command line.
         """
         created = int(self._now())
         record = TokenRecord(
@@ -79,9 +109,12 @@ class Tokens:
             subject=subject,
             created_at=created,
             expires_at=created + lifetime_seconds if lifetime_seconds is not None else None,
+            created_by=created_by,
+            limit_per_minute=limits.per_minute if limits else None,
+            limit_money_per_minute=limits.money_per_minute if limits else None,
         )
-        secret = _new_secret(mode)
-        await self._store.add(record, _hash(secret))
+        secret = new_secret(mode)
+        await self._store.add(record, hash_of(secret))
         return record, secret
 
     async def principal(self, secret: Secret) -> Principal:
@@ -89,46 +122,83 @@ class Tokens:
 
         Raises:
             TokenInvalid: It is mistyped, or not one of ours.
-            TokenExpired: Its time is over.
+            TokenExpired: Its time is over, or a rotation has replaced this secret.
             TokenRevoked: It was withdrawn.
         """
-        if not _well_formed(secret):
+        if not well_formed(secret):
             raise TokenInvalid("The token is not one of ours; was it copied whole?")
-        record = await self._record(_hash(secret))
+        known = await self._lookups.found(hash_of(secret))
+        if known is None:
+            raise TokenInvalid("The token is not one of ours.")
+        record, now = known.token, self._now()
         if record.revoked_at is not None:
             raise TokenRevoked("The token was revoked.")
-        if record.expires_at is not None and self._now() >= record.expires_at:
+        if record.expires_at is not None and now >= record.expires_at:
             raise TokenExpired("The token has expired.")
+        if known.ends_at is not None and now >= known.ends_at:
+            raise TokenExpired("The token was rotated, and this is its old secret.")
+        if self._last_used is not None:
+            self._last_used.note(record.id, int(now))
         return Principal(
             holder=record.id,
             token_id=record.id,
+            name=record.name,
             tenant=record.tenant,
             mode=cast("Mode", record.mode),
             scopes=frozenset(record.scopes),
             subject=record.subject,
+            expires_at=record.expires_at,
+            limit_per_minute=record.limit_per_minute,
+            limit_money_per_minute=record.limit_money_per_minute,
         )
 
     def remembers(self, secret: Secret) -> bool:
         """Whether it was found to be one of ours not long ago; whether it still may be used, `principal` tells."""
-        return _hash(secret) in self._remembered
+        return self._lookups.remembers(hash_of(secret))
 
-    async def _record(self, secret_hash: str) -> TokenRecord:
-        known = self._remembered.get(secret_hash)
-        if known is not None and monotonic() - known[0] < FRESH_SECONDS:
-            return known[1]
-        looked_at = monotonic()
-        record = await self._store.with_hash(secret_hash)
-        if record is None:
-            raise TokenInvalid("The token is not one of ours.")
-        self._remembered[secret_hash] = (looked_at, record)
-        self._remembered.move_to_end(secret_hash)
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
-        return record
+    async def find(self, token_id: str) -> TokenRecord | None:
+        """One token, whatever its state."""
+        # Text of another form is no id, and may hold what a database does not take.
+        return await self._store.find(token_id) if _ID.fullmatch(token_id) else None
 
     async def list_all(self) -> list[TokenRecord]:
         """Every token, the oldest first; no secret is among it."""
         return await self._store.list_all()
+
+    async def listed(self, of: Selection, *, after: tuple[int, str] | None, most: int) -> list[TokenRecord]:
+        """Some tokens, the oldest first; see `TokenStore.listed`."""
+        return await self._store.listed(of, after=after, most=most)
+
+    async def change(self, record: TokenRecord, members: Mapping[str, Any]) -> TokenRecord:
+        """Give a token other values; effective in every process within a second."""
+        changed = await self._store.change(record.id, members)
+        await self._lookups.changed(record.id)
+        return changed or record
+
+    async def rotate(self, record: TokenRecord, *, overlap_seconds: int = OVERLAP_SECONDS) -> tuple[Secret, int]:
+        """Give a token a new secret; it keeps its id and all else.
+
+        Args:
+            record: The token, as it was when this was decided.
+            overlap_seconds: For how long its old secret goes on to work; 0: it ends at once.
+
+        Returns:
+            The new secret, and when the old one ends, in Unix seconds.
+
+        Raises:
+            NotRotated: It was rotated in the meantime, has ended, or has too many old secrets.
+        """
+        at = int(self._now())
+        if record.revoked_at is not None or (record.expires_at is not None and at >= record.expires_at):
+            raise NotRotated("The token is revoked or has expired; make a new one.")
+        secret, old_until = new_secret(cast("Mode", record.mode)), at + overlap_seconds
+        if not await self._store.rotate(record, hash_of(secret), at=at, old_until=old_until):
+            raise NotRotated(
+                "Somebody else rotated or revoked the token just now, "
+                f"or {MOST_SECRETS} of its secrets are still valid; nothing was changed."
+            )
+        await self._lookups.changed(record.id)
+        return secret, old_until
 
     async def revoke(self, token_id: str) -> bool:
         """Withdraw a token; effective in every process within a second.
@@ -136,30 +206,7 @@ class Tokens:
         Returns:
             Whether there is such a token.
         """
-        return await self._store.revoke(token_id, at=int(self._now()))
-
-
-def _new_secret(mode: Mode) -> Secret:
-    prefix = f"fgw_{mode}_"
-    random = "".join(secrets.choice(_ALPHABET) for _ in range(32))
-    return Secret(f"{prefix}{random}{_checksum(prefix + random)}")
-
-
-def _well_formed(secret: Secret) -> bool:
-    text = secret.reveal()
-    form = _FORM.fullmatch(text)
-    return form is not None and _checksum(text[: form.start("checksum")]) == form["checksum"]
-
-
-def _checksum(text: str) -> str:
-    """CRC-32 in six base-62 digits, enough for 32 bits."""
-    rest = crc32(text.encode())
-    digits = ""
-    for _ in range(6):
-        rest, digit = divmod(rest, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
-
-
-def _hash(secret: Secret) -> str:
-    return sha256(secret.reveal().encode()).hexdigest()
+        found = bool(_ID.fullmatch(token_id)) and await self._store.revoke(token_id, at=int(self._now()))
+        if found:
+            await self._lookups.changed(token_id)
+        return found

@@ -54,10 +54,13 @@ SCOPES: Final[Mapping[str, str]] = {
     "payments:charge": "Charge a saved card.",
     "customers:read": "Find customers and read what they own.",
     "checkout:write": "Open checkout sessions and pay them.",
-    "tokens:write": "Make and manage tokens of the own tenant; no route needs it yet.",
-    "admin": "Operate the gateway: register tenants.",
+    "tokens:write": "Make and manage tokens of the own tenant and mode, with scopes it holds itself.",
+    "admin": "Operate the gateway: tokens and audit of all tenants, and who they are. It implies no other scope.",
 }
 """Every scope a token can have, and what it allows."""
+
+OWN_SCOPES: Final = frozenset({"tokens:write", "admin"})
+"""Those that are about the gateway itself: what they allow calls no vendor."""
 
 ACCESS_TOKEN: Final = "funnelflux_access_token"  # noqa: S105 - a name, not a value
 REFRESH_TOKEN: Final = "funnelflux_refresh_token"  # noqa: S105 - a name, not a value

@@ -12,10 +12,12 @@ from routes import (
     domains,
     features,
     health,
+    me,
     payments,
     price_points,
     subscriptions,
     tenants,
+    tokens,
 )
 
 ROUTERS: Final = (
@@ -30,6 +32,8 @@ ROUTERS: Final = (
             customers.router,
             checkout.router,
             tenants.router,
+            tokens.router,
+            me.router,
             audit.router,
         ],
     ),

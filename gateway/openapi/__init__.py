@@ -38,7 +38,7 @@ An `Idempotency-Key` does not deduplicate yet.
 
 _BEARER: Final = (
     "A token as `gateway token create` makes it: `fgw_live_...`, or `fgw_test_...` for the sandbox. "
-    "`x-scopes` of an operation names all that it needs:\n\n"
+    "`x-scopes` of an operation names all that it needs, `x-scopes-any` those of which one is enough:\n\n"
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.openapi.surface import Operation
 from gateway.problems import BY_CREATION, BY_SCOPE, catalogue
 from gateway.rfc9457 import Problem
+from gateway.upstreams import OWN_SCOPES
 
 ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error", "overloaded")
 
@@ -20,9 +21,6 @@ WITH_TOKEN: Final = (
     "storage_unavailable",
     "identity_provider_unavailable",
 )
-OURS: Final = frozenset({"admin", "tokens:write"})
-"""Scopes of routes that call no vendor."""
-
 WITH_SCOPE: Final = ("insufficient_scope", "subject_mismatch")
 
 WITH_IDENTIFIER: Final = ("not_found",)
@@ -67,10 +65,7 @@ def _declared(operation: Operation) -> Iterator[str]:
     places = {parameter.place for parameter in operation.parameters}
     if operation.needs.token:
         yield from WITH_TOKEN
-    if operation.needs.scopes:
-        yield from WITH_SCOPE
-    if operation.needs.scopes - OURS:
-        yield from FROM_VENDOR if operation.needs.reads else FROM_VENDOR + WHEN_CHANGING
+    yield from _allowed(operation)
     if "path" in places or operation.reads_body:
         yield from WITH_IDENTIFIER
     if operation.reads_body:
@@ -81,6 +76,13 @@ def _declared(operation: Operation) -> Iterator[str]:
         for code in BY_SCOPE.get(scope, ()):
             if code not in BY_CREATION or 201 in operation.answers:  # noqa: PLR2004 - HTTP's own number
                 yield code
+
+
+def _allowed(operation: Operation) -> Iterator[str]:
+    if operation.needs.scopes or operation.needs.any_of:
+        yield from WITH_SCOPE
+    if operation.needs.scopes - OWN_SCOPES:
+        yield from FROM_VENDOR if operation.needs.reads else FROM_VENDOR + WHEN_CHANGING
 
 
 def _raised(operation: Operation) -> set[type[Problem]]:

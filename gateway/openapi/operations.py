@@ -71,10 +71,13 @@ class Renderer:
         if body := self._body(operation, examples):
             written["requestBody"] = body
         written["responses"] = {**self._successes(operation, examples), **self._failures(operation)}
-        scopes = sorted(operation.needs.scopes)
-        written["security"] = [{"bearer": scopes}] if operation.needs.token else []
+        scopes, any_of = sorted(operation.needs.scopes), sorted(operation.needs.any_of)
+        ways = [[*scopes, scope] for scope in any_of] or [scopes]
+        written["security"] = [{"bearer": way} for way in ways] if operation.needs.token else []
         if operation.needs.token:
             written["x-scopes"] = scopes
+        if any_of:
+            written["x-scopes-any"] = any_of
         return written
 
     def _parameter(self, parameter: Parameter, operation: Operation, examples: Iterable[Example]) -> dict[str, Any]:
@@ -210,6 +213,8 @@ def _meaning(problem: type[Problem]) -> str:
 def _needs(operation: Operation) -> str:
     if not operation.needs.token:
         return "Needs no token."
+    if operation.needs.any_of:
+        return f"Needs a token with {' or '.join(f'`{scope}`' for scope in sorted(operation.needs.any_of))}."
     if not operation.needs.scopes:
         return "Needs a token, whatever its scopes."
     scopes = (f"`{scope}` ({SCOPES[scope].removesuffix('.').lower()})" for scope in sorted(operation.needs.scopes))

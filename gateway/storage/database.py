@@ -51,6 +51,8 @@ class Database:
         self.embedded: bool = self._url.get_backend_name() == "sqlite"
         """Whether this is a file of our own, which we bring to the current schema ourselves."""
         self._engine = _engine(self._url)
+        # The same connections, differently used.
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -61,6 +63,19 @@ class Database:
         """
         try:
             async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable(type(error).__name__) from error
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement stands for itself: no transaction is begun and ended around a lookup.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        try:
+            async with self._reader.connect() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable(type(error).__name__) from error

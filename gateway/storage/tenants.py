@@ -23,7 +23,7 @@ from gateway.credential_sources import Held
 from gateway.storage.claims import CLAIMS, KEPT_SLOT, REVISION, Claims, claim, claim_free, take_turn
 from gateway.storage.database import METADATA, Database
 from gateway.storage.kept_bearers import KEPT_BEARERS
-from gateway.storage.tokens import TOKENS
+from gateway.storage.tokens import TOKENS, count_change
 
 TENANTS = Table(
     "tenants",
@@ -175,6 +175,7 @@ class TenantStore:
             await connection.execute(
                 update(TOKENS).where(TOKENS.c.tenant == name, TOKENS.c.revoked_at.is_(None)).values(revoked_at=at)
             )
+            await count_change(connection)
             return True
 
     async def claim_free(self, wanted: Mapping[str, tuple[str, str]]) -> None:

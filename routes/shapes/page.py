@@ -12,6 +12,7 @@ from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 DEFAULT_LIMIT: Final = 100
 MOST_ROWS: Final = 500
@@ -60,6 +61,21 @@ def page(
     return Page(data=data, meta=Meta(count=len(data), next_cursor=more, fetched_at=fetched_at or datetime.now(UTC)))
 
 
+def page_from(found: Sequence[R], *, key: Callable[[R], str], limit: int, shown: Callable[[R], T]) -> Page[T]:
+    """One page of rows that were sorted and cut where they are kept.
+
+    Args:
+        found: The rows after the cursor: `limit` and one more, if there are so many.
+        key: Where a row stands; `key_of` gives it back from the cursor.
+        limit: The most rows on a page.
+        shown: A row as callers see it.
+    """
+    data = found[:limit]
+    more = cursor_of(key(data[-1])) if len(found) > limit else None
+    meta = Meta(count=len(data), next_cursor=more, fetched_at=datetime.now(UTC))
+    return Page(data=[shown(row) for row in data], meta=meta)
+
+
 def cursor_of(key: str) -> str:
     """The cursor of the page that begins after `key`."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
@@ -74,5 +90,10 @@ def key_of(cursor: str) -> str:
     try:
         return base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True).decode()
     except ValueError as error:
-        fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
-        raise ValidationFailed("The cursor is not one of ours.", faults=[fault]) from error
+        raise no_cursor() from error
+
+
+def no_cursor() -> ValidationFailed:
+    """What a cursor that is not one of ours is told."""
+    fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
+    return ValidationFailed("The cursor is not one of ours.", faults=[fault])

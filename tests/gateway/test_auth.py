@@ -1,5 +1,10 @@
 """Who is let in, and what the others are told."""
 
+import asyncio
+import json
+import socket
+from pathlib import Path
+
 import httpx
 import pytest
 from litestar import Litestar, get
@@ -8,9 +13,10 @@ from clients.secret import Secret
 from gateway import telemetry
 from gateway.app import DEPENDENCIES
 from gateway.audit import Audit
-from gateway.auth import Gate, UndeclaredRoute, needs
+from gateway.auth import Gate, UndeclaredRoute, needs, needs_any
 from gateway.client_address import ClientAddress, Guesses
 from gateway.limits import Limits
+from gateway.problems import TokenExpired
 from gateway.settings import Settings
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
@@ -61,6 +67,98 @@ def test_without_a_valid_token_nobody_gets_in(
     challenge = reply.headers["www-authenticate"]
     assert challenge.startswith('Bearer realm="')
     assert ('error="invalid_token"' in challenge) is (code != "token_missing")
+
+
+def get_raw(gateway: RunningGateway, *authorization: str) -> tuple[int, str]:
+    """Ask with headers that no client would send; gives the status, and the code if it is a problem."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    lines = ["GET /v1/me HTTP/1.1", f"host: {host}", "connection: close"]
+    lines += [f"authorization:{value}" for value in authorization]
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body).get("code", "") if body.startswith(b"{") else body.decode()
+
+
+@pytest.mark.parametrize("value", ["Bearer {0} ", "Bearer {0}\t", "  \tBearer {0}", "Bearer   {0}  "])
+def test_blanks_around_a_header_are_none_of_it(gateway: RunningGateway, value: str) -> None:
+    """As HTTP has it (RFC 9110, section 5.5)."""
+    _, secret = gateway.token()
+
+    assert get_raw(gateway, value.format(secret)) == (200, "")
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        ("Bearer {0}", "Bearer {0}"),
+        ("Bearer {0}", "Basic dXNlcjpwYXNz"),
+        ("", "Bearer {0}"),
+        ("Bearer {0}, Bearer {0}",),
+        ("Bearer {0} {0}",),
+        ("Bearer\t{0}",),
+        ("Bearer \t{0}",),
+        ("Bearer  Bearer {0}",),
+        ("Bearer\xa0{0}",),
+        ("Bearer {0}\xa0",),
+        ("Bearer\x0b{0}",),
+        ("Bearer {0}\x00",),
+        ("Bearer {0}\r\n Bearer {0}",),
+        ("Bearer '{0}'",),
+        ("{0}",),
+    ],
+)
+def test_a_good_token_in_a_doubtful_header_is_refused(gateway: RunningGateway, smuggled: tuple[str, ...]) -> None:
+    """What two readers could read differently is nobody's token."""
+    _, secret = gateway.token()
+
+    status, code = get_raw(gateway, *(value.format(secret) for value in smuggled))
+
+    # 400: the HTTP server itself can't read it.
+    assert (status, code) in {
+        (401, "token_invalid"),
+        (401, "token_missing"),
+        (400, "Invalid HTTP request received."),
+    }
+
+
+@pytest.mark.parametrize("place", ["query", "path", "cookie", "x-api-key", "proxy-authorization"])
+def test_a_token_counts_in_its_header_only(gateway: RunningGateway, place: str) -> None:
+    """Elsewhere it would end in logs and histories."""
+    _, secret = gateway.token()
+    with gateway.client() as client:
+        if place == "query":
+            reply = client.get("/v1/me", params={"access_token": secret})
+        elif place == "path":
+            reply = client.get(f"/v1/tokens/{secret}")
+        else:
+            reply = client.get("/v1/me", headers={place: f"Bearer {secret}"})
+
+    assert (reply.status_code, reply.json()["code"]) == (401, "token_missing")
+    assert secret not in reply.text or place == "path"  # `instance` repeats the path.
+
+
+@pytest.mark.parametrize(("second", "code"), [(59.999, None), (60, "token_expired"), (61, "token_expired")])
+def test_a_token_ends_in_its_last_second(database_path: Path, second: float, code: str | None) -> None:
+    """To the second: not one later."""
+    clock = [1000.0]
+
+    async def asked() -> str | None:
+        database = Database(Secret(f"sqlite:///{database_path}"))
+        await database.migrate()
+        tokens = Tokens(TokenStore(database), lambda: clock[0])
+        _, secret = await tokens.create("x", ["domains:read"], lifetime_seconds=60)
+        await tokens.principal(secret)
+        clock[0] += second
+        try:
+            await tokens.principal(secret)
+        except TokenExpired as problem:
+            return problem.code
+        finally:
+            await database.close()
+        return None
+
+    assert asyncio.run(asked()) == code
 
 
 def test_a_mistyped_token_is_refused_without_a_lookup(gateway: RunningGateway) -> None:
@@ -155,7 +253,12 @@ def misdeclared() -> None:
     """Needs a scope that nobody can have."""
 
 
-@pytest.mark.parametrize("handler", [undeclared, misdeclared])
+@get("/either", opt=needs_any("admin", "everything"), sync_to_thread=False)
+def misdeclared_too() -> None:
+    """Names a scope that does not exist beside one that does."""
+
+
+@pytest.mark.parametrize("handler", [undeclared, misdeclared, misdeclared_too])
 def test_a_route_without_a_declaration_is_refused(handler: object) -> None:
     """Forgetting it is found at start, and not by an attacker."""
     app = Litestar([handler], openapi_config=None, logging_config=None)  # type: ignore[list-item]  # both are route handlers

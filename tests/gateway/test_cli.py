@@ -38,6 +38,45 @@ def test_a_token_is_made_listed_and_revoked(environment: dict[str, str]) -> None
     assert token["token"] not in json.dumps(listed)
 
 
+def test_a_token_is_shown_and_rotated(environment: dict[str, str]) -> None:
+    """For people and for scripts, who read the same members as from the API."""
+    made = gateway(
+        "token", "create", "--name", "ci", "--scope", "domains:read", "--subject", "a\x1b[2J",
+        "--limit-per-minute", "50", "--limit-money-per-minute", "5", "--json", environment=environment,
+    )  # fmt: skip
+    token = json.loads(made.stdout)
+    rotated = gateway("token", "rotate", token["id"], "--overlap", "0s", "--json", environment=environment)
+    plain = gateway("token", "rotate", token["id"], environment=environment)
+    shown = gateway("token", "show", token["id"], "--json", environment=environment)
+    read = gateway("token", "show", token["id"], environment=environment)
+    revoked = gateway("token", "revoke", token["id"], environment=environment)
+    too_late = gateway("token", "rotate", token["id"], environment=environment)
+
+    record = json.loads(shown.stdout)
+    answer = json.loads(rotated.stdout)
+    assert (record["limit_per_minute"], record["limit_money_per_minute"], record["created_by"]) == (50, 5, None)
+    assert answer.keys() == record.keys() | {"token", "old_secret_ends_at"}
+    assert answer["id"] == token["id"]
+    assert answer["token"] != token["token"]
+    assert re.fullmatch(r"fgw_live_[0-9A-Za-z]{38}\n", plain.stdout)
+    assert "old one ends at 20" in plain.stderr
+    assert "valid" in read.stdout
+    assert "\x1b" not in read.stdout
+    assert (revoked.returncode, too_late.returncode) == (0, 1)
+    assert "revoked" in too_late.stderr
+    assert "Traceback" not in too_late.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "rotate", "revoke"])
+def test_a_token_that_is_not_there_is_named(environment: dict[str, str], command: str) -> None:
+    """Exit 1 and a sentence."""
+    failed = gateway("token", command, "tok_nobody", environment=environment)
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("gateway: there is no token 'tok_nobody'")
+    assert "Traceback" not in failed.stderr
+
+
 def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> None:
     """So that it can be caught in a variable."""
     made = gateway("token", "create", "--name", "x", "--scope", "domains:read", environment=environment)
@@ -56,6 +95,9 @@ def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> No
         ("token", "create", "--name", "x" * 300, "--scope", "domains:read"),
         ("token", "create", "--name", "a\x1b[2J", "--scope", "domains:read"),
         ("token", "create", "--name", "x", "--subject", "", "--scope", "domains:read"),
+        ("token", "create", "--name", "x", "--scope", "domains:read", "--expires-in", "0s"),
+        ("token", "create", "--name", "x", "--scope", "domains:read", "--limit-per-minute", "0"),
+        ("token", "rotate", "tok_x", "--overlap", "31d"),
         ("serve", "--workers", "2"),
         ("serve", "--port", "99999"),
         ("sandbox", "--host", "0.0.0.0"),  # noqa: S104 - it must be refused

@@ -50,6 +50,9 @@ class _Comparison:
             yield f"{place}: operationId {old['operationId']} is now {new['operationId']}"
         if more := sorted({*new.get("x-scopes", ())} - {*old.get("x-scopes", ())}):
             yield f"{place}: also needs {' '.join(more)}"
+        before, after = old.get("x-scopes-any", ()), new.get("x-scopes-any", ())
+        if after and (not before or {*before} - {*after}):
+            yield f"{place}: needs one of {' '.join(after)}"
         if new.get("security") and not old.get("security"):
             yield f"{place}: needs a token now"
         yield from self._parameters(place, old, new)

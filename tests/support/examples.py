@@ -5,10 +5,12 @@ sandbox's clock stands still and its identifiers repeat, so that two walks give
 the same; what the gateway itself makes anew is replaced.
 """
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -38,6 +40,15 @@ REPLACED: Final = {
     "fetched_at": "2026-01-01T12:00:00Z",
 }
 """Members that differ from one run to the next."""
+
+TOKEN_TIMES: Final = ("created_at", "expires_at", "revoked_at", "last_used_at", "old_secret_ends_at")
+"""Those of tokens, whose clock is the real one."""
+
+NAMELESS: Final = (
+    (re.compile(r"tok_[0-9a-f]{24}"), "tok_5f2b8c7d9e1a3b4c5d6e7f80"),
+    (re.compile(r"fgw_(live|test)_[0-9A-Za-z]{38}"), r"fgw_\1_ThisIsNoSecretButShowsHowOneLooks00000"),
+)
+"""Texts that differ: ids and secrets of tokens."""
 
 
 class Stage(NamedTuple):
@@ -94,9 +105,10 @@ def captured() -> dict[str, list[Example]]:
                     told = f"{reply.status_code} instead of {step.expect}: {reply.text}"
                     raise AssertionError(f"{step.operation}: {told}")
                 received = _received(reply, step.shortened)
-                answers[step.title or step.operation] = answers[step.operation] = received.body
+                answers[step.title or step.operation] = answers[step.operation] = _body(reply)
                 if step.title:
-                    found.setdefault(step.operation, []).append(Example(title=step.title, sent=sent, received=received))
+                    shown = Example(title=step.title, sent=_nameless(sent), received=received)
+                    found.setdefault(step.operation, []).append(shown)
     return dict(sorted(found.items()))
 
 
@@ -146,34 +158,61 @@ def _call(api: httpx.Client, method: str, path: str, sent: Sent) -> httpx.Respon
     )
 
 
+def _body(reply: httpx.Response) -> Any:
+    if not reply.content:
+        return None
+    return reply.json() if "json" in reply.headers.get("content-type", "") else reply.text
+
+
 def _received(reply: httpx.Response, shortened: Callable[[Any], Any] | None) -> Received:
-    media_type = reply.headers.get("content-type", "").partition(";")[0] or None
-    body: Any = None
-    if reply.content:
-        body = _replaced(reply.json()) if "json" in str(media_type) else reply.text
+    body = _replaced(_body(reply))
+    headers = {
+        name: reply.headers[name] for name in KNOWN if name in reply.headers and name not in {*EVERYWHERE, *OF_LIMITS}
+    }
     return Received(
         status=reply.status_code,
-        headers={
-            name: reply.headers[name]
-            for name in KNOWN
-            if name in reply.headers and name not in {*EVERYWHERE, *OF_LIMITS}
-        },
-        media_type=media_type if reply.content else None,
+        headers={name: _anonymous(text) for name, text in headers.items()},
+        media_type=(reply.headers.get("content-type", "").partition(";")[0] or None) if reply.content else None,
         body=shortened(body) if shortened else body,
     )
+
+
+def _nameless(sent: Sent) -> Sent:
+    return msgspec.structs.replace(sent, path={name: _anonymous(text) for name, text in sent.path.items()})
+
+
+def _anonymous(text: str) -> str:
+    for form, shown in NAMELESS:
+        text = form.sub(shown, text)
+    return text
 
 
 def _replaced(value: Any) -> Any:
     match value:
         case dict():
+            if str(value.get("id")).startswith("tok_"):
+                value |= _token_times(value)
             return {
                 name: REPLACED[name] if name in REPLACED and part is not None else _replaced(part)
                 for name, part in value.items()
             }
         case list():
             return [_replaced(part) for part in value]
+        case str():
+            return _anonymous(value)
         case _:
             return value
+
+
+def _token_times(token: Mapping[str, Any]) -> dict[str, str]:
+    """As if it had been made when the sandbox's clock stands; to the minute, since calls take time."""
+    made = datetime.fromisoformat(token["created_at"])
+    shown = {}
+    for name in TOKEN_TIMES:
+        if text := token.get(name):
+            later = timedelta(minutes=round((datetime.fromisoformat(text) - made).total_seconds() / 60))
+            shown[name] = (datetime.fromtimestamp(NOW, UTC) + later).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return shown
 
 
 if __name__ == "__main__":

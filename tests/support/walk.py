@@ -232,6 +232,29 @@ _TENANTS: Final = (
     Step("deleteTenant", "Its tokens are revoked, too", 204, live=True, path=_TENANT),
 )
 
+_TOKEN: Final = {"token_id": "$createToken/id"}
+
+_TOKENS: Final = (
+    Step("getMe", "A token with every scope"),
+    Step(
+        "createToken",
+        "A partner's, for a year",
+        201,
+        body={"name": "partner", "scopes": ["domains:read", "domains:write"], "expires_in": "365d"},
+    ),
+    Step("getToken", "A partner's", path=_TOKEN),
+    Step("updateToken", "Another name", path=_TOKEN, body={"name": "former partner"}),
+    Step("rotateToken", "The old secret works for two days more", path=_TOKEN, body={"overlap": "2d"}),
+    Step(
+        "createDelegatedToken",
+        "A customer's, for a quarter of an hour",
+        201,
+        body={"subject": "user-ada", "scopes": ["subscriptions:read", "checkout:write"]},
+    ),
+    Step("listTokens", "Those of one customer", query={"subject": "user-ada"}),
+    Step("revokeToken", "No longer needed", 204, path=_TOKEN),
+)
+
 _OURSELVES: Final = (
     Step("getLiveness", "Alive"),
     Step("getReadiness", "Ready"),
@@ -244,5 +267,15 @@ _OURSELVES: Final = (
     Step("getProblem", "What a code means", path={"code": "domain_already_owned"}),
 )
 
-STEPS: Final = (*_DOMAINS, *_CATALOG, *_SUBSCRIPTIONS, *_CUSTOMERS, *_CHECKOUT, *_OPERATOR, *_TENANTS, *_OURSELVES)
+STEPS: Final = (
+    *_DOMAINS,
+    *_CATALOG,
+    *_SUBSCRIPTIONS,
+    *_CUSTOMERS,
+    *_CHECKOUT,
+    *_TOKENS,
+    *_OPERATOR,
+    *_TENANTS,
+    *_OURSELVES,
+)
 """All of them; those of operations that the document does not have are left out."""

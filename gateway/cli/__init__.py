@@ -1,0 +1,126 @@
+"""The `gateway` command."""
+
+import json
+import signal
+
+import click
+import msgspec
+
+from clients.sandbox.credentials import credentials
+from clients.sandbox.server import PortTaken as SandboxPortTaken
+from clients.sandbox.server import SandboxServer
+from gateway import VERSION, serving
+from gateway.app import document
+from gateway.cli import tenants, tokens
+from gateway.cli.environment import configured, fail, masked, refuse, with_database
+from gateway.settings import Settings
+from gateway.storage.database import Database
+from gateway.tokens import DEFAULT_TENANT
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="gateway")
+def main() -> None:
+    """One authenticated surface in front of FunnelFlux Pro custom domains and FunnelFox Billing.
+
+    Configuration comes from the environment; `gateway check-config` shows it.
+    """
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve, with the configuration of the environment."""
+    given = configured(to_serve=True)
+    if workers > 1 and given.redis_url is None:
+        refuse("several workers share their state through Redis: set GATEWAY_REDIS_URL, or use --workers 1.")
+    with_database(given, _nothing)
+    try:
+        listening = serving.listen(host, port)
+    except serving.PortTaken as error:
+        fail(str(error))
+    click.echo(f"Serving on {serving.address_of(listening)}", err=True)
+    serving.serve(given, listening, workers=workers)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--expose", is_flag=True, help="Allow a host that others can reach.")
+def sandbox(host: str, port: int, *, expose: bool) -> None:
+    """Run the emulator of both vendors alone, and print how to point a gateway at it."""
+    try:
+        server = SandboxServer(host, port, expose=expose)
+    except ValueError:
+        refuse(f"{host} can be reached by others, and the sandbox lets anyone in; add --expose if that is meant.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with server:
+            click.echo(_exports(server.url))
+            while True:
+                signal.pause()
+    except KeyboardInterrupt:
+        pass
+    except SandboxPortTaken as error:
+        fail(str(error))
+
+
+def _exports(url: str) -> str:
+    made = credentials(DEFAULT_TENANT)
+    variables = {
+        "FUNNELFLUX_URL": f"{url}/v1/billing",
+        "FUNNELFLUX_AUTH_URL": f"{url}/v1/auth",
+        "FUNNELFLUX_ACCESS_TOKEN": made.access_token,
+        "FUNNELFLUX_REFRESH_TOKEN": made.refresh_token,
+        "FUNNELFOX_URL": url,
+        "FUNNELFOX_ORG_ID": made.org_id,
+        "FUNNELFOX_SECRET_KEY": made.secret_key,
+    }
+    return "\n".join(f"export {name}={value}" for name, value in variables.items())
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the current schema."""
+    with_database(configured(), lambda database: database.migrate())
+    click.echo("The database is current.")
+
+
+@main.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI document."""
+    click.echo(json.dumps(document(), indent=2, ensure_ascii=False))
+
+
+@main.command("check-config")
+def check_config() -> None:
+    """Print the effective configuration, secrets masked; or every fault, and exit 2."""
+    for name, value in sorted(_variables(configured(to_serve=True)).items()):
+        click.echo(f"{name}={value}")
+
+
+def _variables(given: Settings) -> dict[str, str]:
+    """Each variable and what it amounts to."""
+    shown: dict[str, str] = {}
+    for field in msgspec.structs.fields(given):
+        value = getattr(given, field.name)
+        if isinstance(value, msgspec.Struct):
+            owner = "gateway_" if field.name == "oidc" else ""
+            shown |= {
+                f"{owner}{field.name}_{inner.name}".upper(): masked(inner.name, getattr(value, inner.name))
+                for inner in msgspec.structs.fields(value)
+            }
+        else:
+            shown[f"GATEWAY_{field.name}".upper()] = masked(field.name, value)
+    return shown
+
+
+async def _nothing(_: Database) -> None:
+    """Only the schema was wanted."""
+
+
+# Each group of commands is a module of its own.
+main.add_command(tokens.token)
+main.add_command(tenants.tenant)
