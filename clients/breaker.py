@@ -1,7 +1,8 @@
 """The breaker: a vendor that fails half of its calls is left alone for some seconds.
 
 It counts calls, not attempts, for each kind of operation by itself: while the
-probes of a vendor hang, its reads go on. A refusal is an answer, and no failure.
+probes of a vendor hang, its reads go on. A refusal is an answer, and no failure;
+neither is a call that found no place, for it says nothing of the vendor.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ import httpx
 import msgspec
 from typing_extensions import override
 
-from clients.errors import CircuitOpen, Garbled, Kind, Operation, Unanswered, Unavailable, UpstreamError
+from clients.errors import CircuitOpen, Garbled, Operation, Unanswered, Unavailable, UpstreamError
+from clients.policy import POLICIES
 
 WINDOW_SECONDS: Final = 10.0
 """How far back calls count."""
@@ -99,8 +101,7 @@ class Guarded(httpx.AsyncBaseTransport):
     ) -> None:
         self._inner = inner
         clock = now or (lambda: asyncio.get_running_loop().time())
-        kinds: tuple[Kind, ...] = ("read", "probe", "write", "money")
-        self._circuits = {kind: _Circuit(limits, clock) for kind in kinds}
+        self._circuits = {kind: _Circuit(limits, clock) for kind in POLICIES}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -12,19 +12,19 @@
     ├── RateLimited               429
     ├── CredentialsRefused        the vendor does not accept OUR credentials
     ├── CircuitOpen               the vendor fails, and was not called
+    ├── Crowded                   too many of our calls are at the vendor, so this one was not made
     ├── NotConfigured             we hold no credentials for this vendor, nothing was called
     └── Refused                   a complete refusal, with the vendor's code and words
         └── NotFound              the vendor has no such thing
 """
 
-from typing import Literal
-
 import msgspec
 from typing_extensions import override
 
+from clients import policy
 from clients.secret import Secret
 
-Kind = Literal["read", "probe", "write", "money"]
+Kind = policy.Kind
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Operation(msgspec.Struct, frozen=True):
     @property
     def repeatable(self) -> bool:
         """Whether a second call does no harm: true for reads and probes."""
-        return self.kind in ("read", "probe")
+        return policy.POLICIES[self.kind].repeats_sent
 
 
 class UpstreamError(Exception):
@@ -161,6 +161,10 @@ class CircuitOpen(UpstreamError):
     def __init__(self, detail: str, *, operation: Operation, wait: float) -> None:
         super().__init__(detail, operation=operation)
         self.wait = wait
+
+
+class Crowded(UpstreamError):
+    """As many calls are under way to the vendor as may be, and none ended in time: this one was not made."""
 
 
 class NotConfigured(UpstreamError):

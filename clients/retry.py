@@ -1,7 +1,7 @@
 """Trying again: what may be repeated, how often, and never so much that it makes an outage worse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
@@ -9,11 +9,9 @@ import httpx
 from typing_extensions import override
 
 from clients.budget import Budget
-from clients.errors import Garbled, Kind, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
+from clients.errors import Garbled, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
+from clients.policy import POLICIES
 from clients.timeouts import Timeouts, left
-
-RETRIES: Final[Mapping[Kind, int]] = {"read": 2, "probe": 1, "write": 2, "money": 2}
-"""After the first attempt; of a write or money call only those that never reached the vendor count."""
 
 FIRST_PAUSE: Final = 0.1
 """Seconds before the first retry at the most; it doubles with each, and chance takes some of it away."""
@@ -56,7 +54,7 @@ class Retried(httpx.AsyncBaseTransport):
             except UpstreamError as error:
                 # One that went out twice, because the first connection was gone, the vendor may have seen twice.
                 repeated += request.extensions.pop("sent_anew", 0)
-                if repeated >= RETRIES[operation.kind] or not _worth_it(error) or self._budget.empty:
+                if repeated >= POLICIES[operation.kind].retries or not _worth_it(error) or self._budget.empty:
                     raise
                 pause = self._pause(error, repeated)
                 if pause >= left(operation.kind, self._timeouts):

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Self
 
 import httpx
 import msgspec
 from typing_extensions import override
 
-from clients.errors import Kind, Operation, TimedOut
+from clients.errors import Operation, TimedOut
+from clients.policy import POLICIES, Kind
 
 began: ContextVar[float | None] = ContextVar("began", default=None)
 """When the current request began, by the event loop's clock; None: it has no deadline."""
@@ -22,13 +24,27 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; every one is greater than 0."""
 
     connect: float = 2.0
-    """To get a place, resolve, connect and finish the TLS handshake."""
+    """To resolve, connect and finish the TLS handshake; before that, as long again to get a place."""
 
     attempt: Mapping[Kind, float]
     """For one attempt, to the last byte received, by kind of operation."""
 
     request: Mapping[Kind, float]
     """From the beginning of the caller's request, whatever it has waited for, by kind of operation."""
+
+    @classmethod
+    def by_policy(cls, *, connect: float, attempt: float, request: float, money_request: float) -> Self:
+        """What `POLICIES` makes of these seconds.
+
+        Args:
+            connect: As above.
+            attempt: For one attempt at what has short attempts.
+            request: For a whole request.
+            money_request: For one with the longer deadline.
+        """
+        whole = {kind: money_request if policy.longer_deadline else request for kind, policy in POLICIES.items()}
+        once = {kind: attempt if policy.short_attempts else whole[kind] for kind, policy in POLICIES.items()}
+        return cls(connect=connect, attempt=once, request=whole)
 
 
 def left(kind: Kind, timeouts: Timeouts) -> float:
@@ -55,9 +71,11 @@ class Timed(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
-        seconds = min(self._timeouts.attempt[operation.kind], left(operation.kind, self._timeouts))
-        if seconds <= 0:
+        remaining = left(operation.kind, self._timeouts)
+        if remaining <= 0:
             raise TimedOut("The request's time was up before the vendor was called.", operation=operation, sent=False)
+        seconds = min(self._timeouts.attempt[operation.kind], remaining)
+        request.extensions["remaining"] = remaining
         request.extensions["seconds"] = seconds
         request.extensions["connect_seconds"] = min(self._timeouts.connect, seconds)
         return await self._inner.handle_async_request(request)

@@ -38,6 +38,7 @@ class Traced(httpx.AsyncBaseTransport):
 
     The span is named after the operation, never after the path, and carries
     neither query, body nor credentials. `traceparent` travels on; baggage does not.
+    `gateway.deadline.remaining` is what the whole request had left as the attempt began, in seconds.
 
     Args:
         inner: The next layer.
@@ -87,6 +88,7 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
             SERVER_PORT: request.url.port or {"http": 80, "https": 443}[request.url.scheme],
             "url.template": operation.name.partition(" ")[2],
             "gateway.upstream": operation.upstream,
+            "gateway.deadline.remaining": round(request.extensions["remaining"], 3),
         }
     )
     if resends := request.extensions.get("resend_count", 0):

@@ -1,12 +1,12 @@
 """How a call reaches a vendor: the layers, in order, and the socket under them.
 
-Outside in: the vendor's own layer (credentials), `Guarded`, `Retried`, `Timed`, `Traced`, `Socket`.
+Outside in: the vendor's own layer (credentials), `Guarded`, `Retried`, `Bulkhead`, `Timed`, `Traced`, `Socket`.
 A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import httpx
@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from clients.breaker import BreakerLimits, Guarded
 from clients.budget import Budget
+from clients.bulkhead import Bulkhead
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable, UpstreamError
 from clients.pool import Pool
@@ -129,7 +130,9 @@ class Socket(httpx.AsyncBaseTransport):
         # With an empty budget a read goes where nothing has to be sent again.
         fresh = not operation.repeatable or "resend_count" in request.extensions or self._budget.empty
         while True:
-            connection, used = await _connection(pool, request, operation, fresh=fresh)
+            # What a dead connection has cost is not given to the next one anew.
+            connect_seconds = min(request.extensions["connect_seconds"], ends - loop.time())
+            connection, used = await _connection(pool, operation, fresh=fresh, connect_seconds=connect_seconds)
             keep = False
             try:
                 answer = await connection.exchange(written, seconds=max(0.0, ends - loop.time()))
@@ -162,10 +165,10 @@ class Socket(httpx.AsyncBaseTransport):
 
 
 async def _connection(
-    pool: Pool, request: httpx.Request, operation: Operation, *, fresh: bool
+    pool: Pool, operation: Operation, *, fresh: bool, connect_seconds: float
 ) -> tuple[Connection, bool]:
     try:
-        return await pool.take(fresh=fresh, connect_seconds=request.extensions["connect_seconds"])
+        return await pool.take(fresh=fresh, connect_seconds=connect_seconds)
     except TimeoutError as error:
         raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
     except OSError as error:
@@ -209,8 +212,9 @@ def layered(
     tracer_provider: TracerProvider,
     tls: ssl.SSLContext,
     breaker: BreakerLimits | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> httpx.AsyncBaseTransport:
-    """The layers that every vendor has, in their order."""
+    """The layers that every vendor has, in their order; `sleep` waits between attempts."""
     budget = Budget()
     attempt = Timed(Traced(Socket(judge, tls=tls, budget=budget), tracer_provider=tracer_provider), timeouts)
-    return Guarded(Retried(attempt, timeouts, budget), breaker or BreakerLimits())
+    return Guarded(Retried(Bulkhead(attempt, timeouts), timeouts, budget, sleep=sleep), breaker or BreakerLimits())

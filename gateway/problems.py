@@ -16,6 +16,9 @@ from gateway.rfc9457 import Problem, UpstreamReference
 DEFAULT_WAIT: Final = 5
 """Seconds for `Retry-After` when a vendor asks us to slow down and does not say for how long."""
 
+CROWDED_WAIT: Final = 1
+"""Seconds for `Retry-After` when there is no place for a request: places are free again soon, or not for long."""
+
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 LONGEST_WORDS: Final = 500
@@ -263,6 +266,20 @@ class UpstreamNotConfigured(Problem):
     )
 
 
+class Overloaded(Problem):
+    """The gateway has as much to do as it can take, itself or at one vendor; the request was not begun."""
+
+    code, status, title, retryable = "overloaded", 503, "Overloaded", True
+    remedy = "Wait for as long as `Retry-After` says, then send the same again."
+
+
+class Stopping(Problem):
+    """This process has been told to stop: requests should be sent to another. Only readiness says so."""
+
+    code, status, title, retryable = "stopping", 503, "Stopping", True
+    remedy = "Take the process out of the balance; what it has begun, it finishes."
+
+
 class StorageUnavailable(Problem):
     """The gateway can't reach its own database."""
 
@@ -351,6 +368,8 @@ def problem_of(error: errors.UpstreamError) -> Problem:  # noqa: C901, PLR0911 -
             return UpstreamUnavailable(
                 error.detail, upstream=said, headers={"Retry-After": str(math.ceil(error.wait) or 1)}
             )
+        case errors.Crowded():
+            return Overloaded(error.detail, upstream=said, headers={"Retry-After": str(CROWDED_WAIT)})
         case errors.Unanswered(sent=True) | errors.Unavailable() | errors.Garbled() if careful:
             return OutcomeUnknown(
                 "It was sent, and no whole answer came back.",

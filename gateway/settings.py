@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For a whole request; a money request has its own."""
     money_deadline_seconds: float = 30.0
     connect_seconds: float = 2.0
-    """For a connection to a vendor: a free place, the name, TCP and TLS together."""
+    """For a connection to a vendor: the name, TCP and TLS together; and as long for a free place before that."""
     read_attempt_seconds: float = 5.0
     """For one attempt at what may be repeated; a write or money call has the whole deadline."""
     breaker_calls: int = 20
@@ -131,6 +131,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Wrong tokens from one client address, until it is refused without a lookup."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose `X-Forwarded-For` is believed."""
+    concurrency: int = 512
+    """Requests in flight in one process; the last fifth is for those that move money."""
+    drain_seconds: float = 1.0
+    """After SIGTERM, while readiness fails already and new connections are still served."""
 
 
 def from_environment(environment: Mapping[str, str] | None = None, *, to_serve: bool = False) -> Settings:
@@ -384,6 +388,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _seconds_or_none(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 3600:  # noqa: PLR2004 - as above
+        raise ValueError("must be 0 to 3600 seconds.")
+    return value
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):  # noqa: PLR2004 - no overflow
         raise ValueError("must be a whole number, 1 or more.")
@@ -406,4 +417,6 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("limit_money_per_minute", _limit),
     ("limit_probe_per_minute", _limit),
     ("limit_guesses_per_minute", _limit),
+    ("concurrency", _count),
+    ("drain_seconds", _seconds_or_none),
 )

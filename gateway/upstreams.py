@@ -343,9 +343,9 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
 
 
 def _timeouts(settings: Settings) -> Timeouts:
-    usual, money, repeatable = settings.deadline_seconds, settings.money_deadline_seconds, settings.read_attempt_seconds
-    return Timeouts(
+    return Timeouts.by_policy(
         connect=settings.connect_seconds,
-        attempt={"read": repeatable, "probe": repeatable, "write": usual, "money": money},
-        request={"read": usual, "probe": usual, "write": usual, "money": money},
+        attempt=settings.read_attempt_seconds,
+        request=settings.deadline_seconds,
+        money_request=settings.money_deadline_seconds,
     )

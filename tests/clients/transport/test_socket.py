@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
 from clients.budget import Budget
@@ -99,58 +98,6 @@ async def test_writes_leave_no_more_connections_behind_than_may_be_used_again(se
 
     assert server.connections == MOST_IDLE + 50
     await client.aclose()
-
-
-async def test_callers_who_leave_cost_no_place() -> None:
-    """A thousand calls cancelled in flight, and every place is free again."""
-    async with RawServer(answer=None) as deaf:
-        client = upstream(deaf.port)
-        for _ in range(10):
-            calls = [asyncio.create_task(client.call(operation(), "/x")) for _ in range(100)]
-            while len(deaf.requests) % 100 or not deaf.requests:  # noqa: ASYNC110 - the server sets no event
-                await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            for call in calls:
-                call.cancel()
-            await asyncio.gather(*calls, return_exceptions=True)
-
-        deaf.answer = OK
-        replies = await asyncio.gather(*(client.call(operation(), "/x") for _ in range(100)))
-
-        assert {reply.status_code for reply in replies} == {200}
-        await client.aclose()
-
-
-async def test_those_who_wait_for_a_place_get_one_in_turn(server: RawServer) -> None:
-    """Five hundred at once on a hundred places, some of whom leave while they wait."""
-    client = upstream(server.port)
-    calls = [asyncio.create_task(client.call(operation(), "/x")) for _ in range(500)]
-    await asyncio.sleep(0)
-    for call in calls[200:300]:
-        call.cancel()
-
-    done = await asyncio.gather(*calls, return_exceptions=True)
-
-    assert sum(isinstance(one, httpx.Response) for one in done) == 400
-    assert server.connections <= 100
-    await client.aclose()
-
-
-async def test_a_place_that_never_comes_means_nothing_was_sent() -> None:
-    """The one timeout after which even a write may be sent again."""
-    async with RawServer(answer=None) as deaf:
-        client = upstream(deaf.port, connect=1.0, seconds=2.5)
-        busy = [asyncio.create_task(client.call(operation(), "/x")) for _ in range(100)]
-        while len(deaf.requests) < 100:  # noqa: ASYNC110 - the server sets no event
-            await asyncio.sleep(0)
-
-        with pytest.raises(TimedOut) as caught:
-            await client.call(operation("money"), "/x")
-
-        assert caught.value.sent is False
-        ended = await asyncio.gather(*busy, return_exceptions=True)
-        assert all(isinstance(one, TimedOut) and one.sent for one in ended)
-        await client.aclose()
 
 
 async def test_nobody_listening_means_nothing_was_sent() -> None:
