@@ -1,7 +1,6 @@
 """Puts the gateway together, and does nothing else."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from functools import cache, partial
@@ -15,7 +14,7 @@ from litestar.di import Provide
 from opentelemetry.sdk.trace import SpanProcessor
 
 from clients.sandbox.server import SandboxServer
-from gateway import failures, openapi, settings, telemetry
+from gateway import failures, openapi, telemetry
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
 from gateway.body import StrictRequest
@@ -25,10 +24,12 @@ from gateway.edge import Application, Edge
 from gateway.identity_provider import IdentityProvider
 from gateway.last_used import LastUsed
 from gateway.limits import Limits
+from gateway.load import Load
 from gateway.oidc import Authenticator, Jwts
 from gateway.paths import Namesakes
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
+from gateway.stopping import Notice
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.ownership import OwnershipStore
@@ -53,16 +54,18 @@ document = partial(openapi.document, ROUTERS, DEPENDENCIES)
 """Makes the OpenAPI document."""
 
 
-def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
+def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice | None = None) -> Application:
     """The gateway as an ASGI application; its lifespan opens and closes everything.
 
     Args:
         configured: The whole configuration.
         processors: Further receivers of finished spans.
+        notice: Where the server tells that it will stop.
 
     Raises:
         auth.UndeclaredRoute: A route does not say who may call it.
     """
+    notice = notice or Notice()
     log = telemetry.logger(configured.log_level, configured.log_format)
     provider = telemetry.tracer_provider(*processors)
     database = Database(configured.database_url)
@@ -76,7 +79,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
     limits = Limits(configured, shared, log)
     guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
-    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses)
+    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency))
     tenancy = Tenancy(configured, database, shared=shared, log=log)
 
     @asynccontextmanager
@@ -135,6 +138,7 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
                 "limits": limits,
                 "directory": tenancy.directory,
                 "tenants": tenancy.tenants,
+                "notice": notice,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),
@@ -150,13 +154,5 @@ def create_app(configured: Settings, *processors: SpanProcessor) -> Application:
         cors=Cors(configured.cors_origins, tenancy.directory),
         provider=provider,
         log=log,
+        notice=notice,
     )
-
-
-def from_environment() -> Application:
-    """The gateway as the environment describes it: what each worker process runs."""
-    app = create_app(settings.from_environment(to_serve=True))
-    # All that is there now stays: to look through it for garbage again and again would halt every request for 60 ms.
-    gc.collect()
-    gc.freeze()
-    return app

@@ -1,6 +1,7 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from gateway.audit import Audit
 from gateway.client_address import Guesses
 from gateway.edge import Exchange
 from gateway.limits import Limits, Name, refused, within
+from gateway.load import Load
 from gateway.oidc import Recogniser
 from gateway.paths import decoded
 from gateway.principal import Principal
@@ -58,7 +60,7 @@ class Needs(msgspec.Struct, frozen=True):
     """Bytes, where the body may be larger than elsewhere."""
 
     money: bool = False
-    """Whether a call may move money; such calls have a limit of their own."""
+    """Whether a call changes what money moves: it needs a key, has a limit of its own, and places kept for it."""
 
     probe: bool = False
     """Whether each call makes a vendor look something up outside; the same."""
@@ -108,7 +110,8 @@ def needs_nothing() -> dict[str, Any]:
 class Gate(ASGIMiddleware):
     """Enforces what routes declare, after routing and before anything else.
 
-    The order is token, scope, subject, undeclared query parameters, rate limit;
+    The order is load, token, scope, subject, undeclared query parameters, rate
+    limit; what needs no token (health, documents) is never turned away for load;
     last, because a vendor may have to be asked, whose resource it is. Once a
     token is known its request counts, whatever comes of it; as one that moves
     money, or probes, it counts only when nothing before that is against it.
@@ -119,9 +122,13 @@ class Gate(ASGIMiddleware):
         audit: Is told of every request that may change something, within the limits.
         limits: Counts what each caller does.
         guesses: Counts wrong tokens.
+        load: How many requests are taken on at once.
     """
 
-    def __init__(self, tokens: Recogniser, owners: Owners, audit: Audit, *, limits: Limits, guesses: Guesses) -> None:
+    def __init__(
+        self, tokens: Recogniser, owners: Owners, audit: Audit, *, limits: Limits, guesses: Guesses, load: Load
+    ) -> None:
+        self._load = load
         self._audit = audit
         self._tokens = tokens
         self._owners = owners
@@ -157,6 +164,11 @@ class Gate(ASGIMiddleware):
 
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        declared: Needs | None = scope["route_handler"].opt.get("needs")
+        with self._load.place(money=declared.money) if declared and declared.token else nullcontext():
+            await self._guarded(scope, receive, send, next_app)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         handler = scope["route_handler"]
         declared: Needs | None = handler.opt.get("needs")
         if scope["path_params"]:

@@ -39,6 +39,7 @@ from gateway.problems import (
     OutcomeUnknown,
 )
 from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
+from gateway.stopping import Notice
 from gateway.telemetry import Log
 from gateway.windows import Standing
 
@@ -119,6 +120,7 @@ class Edge:
         cors: Which pages may read answers.
         provider: Where spans go.
         log: One line per request goes here.
+        notice: Whether the process will stop, so that connections should end.
     """
 
     _propagator: Final = TraceContextTextMapPropagator()
@@ -134,6 +136,7 @@ class Edge:
         cors: Cors,
         provider: TracerProvider,
         log: Log,
+        notice: Notice,
     ) -> None:
         self._inner = inner
         self._public_url = public_url
@@ -142,6 +145,7 @@ class Edge:
         self._cors = cors
         self._tracer = provider.get_tracer("funnel-gateway.edge")
         self._log = log
+        self._notice = notice
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3)."""
@@ -207,6 +211,7 @@ class Edge:
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             *self._cors.headers(origin, exchange.principal.tenant if exchange.principal is not None else None),
+            *([(b"connection", b"close")] if self._notice.given else []),
         ]
 
     def _describe(self, span: Span, scope: Scope, method: str, exchange: Exchange) -> None:

@@ -2,17 +2,20 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Thread
 from time import sleep
 from typing import Any, Final
 
-from uvicorn import Config, Server
-from uvicorn.supervisors import Multiprocess
+from uvicorn import Config
 
 from clients.sandbox.server import SandboxServer
-from gateway.settings import Settings
+from gateway import telemetry
+from gateway.app import create_app
+from gateway.settings import Settings, from_environment
+from gateway.stopping import LINGER_SECONDS, Notice, StoppableServer
+from gateway.workers import Workers
 
 BACKLOG: Final = 2048
 """Connections that may wait while every worker is busy."""
@@ -20,12 +23,14 @@ BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the 60 s of usual load balancers, so that it is they who close an idle connection."""
 
-GRACE_SECONDS: Final = 35
-"""For requests in flight when told to stop: the longest deadline, and some."""
+GRACE_SECONDS: Final = 5.0
+"""For requests in flight when told to stop: the longest deadline, and so much."""
 
-WORKER_START_SECONDS: Final = 30
-"""After which a worker that does not answer is replaced."""
+CLOSING_SECONDS: Final = 10.0
+"""For a worker to send its last spans and close its files, before it is killed."""
 
+FIRST_INHERITED: Final = 3
+"""The first file descriptor that a service manager hands over (`sd_listen_fds`)."""
 
 START_POLL_SECONDS: Final = 0.01
 """Between two looks at whether a server in a thread has started."""
@@ -61,13 +66,35 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def inherited() -> socket.socket | None:
+    """The socket that a service manager listens on for us (`LISTEN_FDS`); None if there is none.
+
+    It outlives this process, so that no connection is refused while we are restarted.
+
+    Raises:
+        PortTaken: It is no listening TCP socket.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS", "0") == "0":
+        return None
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)  # Meant for this process, and for none that it starts.
+    try:
+        handed = socket.socket(fileno=FIRST_INHERITED)
+        listens = handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise PortTaken(f"the inherited file descriptor is no socket: {error.strerror}.") from error
+    if not listens or handed.family not in {socket.AF_INET, socket.AF_INET6}:
+        raise PortTaken("the inherited socket does not listen for TCP.")
+    return handed
+
+
 def address_of(listening: socket.socket) -> str:
     """The URL at which a listening socket is reached."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def config(app: Any, **overrides: Any) -> Config:
+def config(app: Any) -> Config:
     """How uvicorn runs the gateway, whoever starts it."""
     return Config(
         app,
@@ -78,9 +105,6 @@ def config(app: Any, **overrides: Any) -> Config:
         lifespan="on",
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=WORKER_START_SECONDS,
-        **overrides,
     )
 
 
@@ -91,7 +115,7 @@ def in_thread(app: Any, listening: socket.socket) -> Iterator[str]:
     Raises:
         RuntimeError: The application did not start.
     """
-    server = Server(config(app))
+    server = StoppableServer(config(app), Notice(), drain_seconds=0, grace_seconds=GRACE_SECONDS)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -105,19 +129,51 @@ def in_thread(app: Any, listening: socket.socket) -> Iterator[str]:
         thread.join()
 
 
-def serve(settings: Settings, listening: socket.socket, *, workers: int) -> None:
+def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
     """Serve until told to stop.
 
     Args:
         settings: What the environment says; each worker reads it anew.
         listening: Shared by all workers.
         workers: Processes.
+
+    Returns:
+        The exit code: 0 if no request was cut off.
     """
-    configured = config("gateway.app:from_environment", factory=True, workers=workers)
     if workers == 1:
-        Server(configured).run(sockets=[listening])
-        return
+        return _served(settings, listening)
     with SandboxServer() if settings.sandbox == "embedded" else nullcontext() as sandbox:
         if sandbox is not None:
             os.environ["GATEWAY_SANDBOX"] = sandbox.url  # One for all workers, which inherit the environment.
-        Multiprocess(configured, sockets=[listening]).run()
+        log = telemetry.logger(settings.log_level, settings.log_format)
+        stop_seconds = settings.drain_seconds + LINGER_SECONDS + _grace(settings) + CLOSING_SECONDS
+        return Workers(_worker, listening, count=workers, stop_seconds=stop_seconds, log=log).run()
+
+
+def _worker(listening: socket.socket, told_ready: Callable[[], None]) -> int:
+    """What each of several processes does."""
+    return _served(from_environment(), listening, supervised=True, told_ready=told_ready)
+
+
+def _served(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    supervised: bool = False,
+    told_ready: Callable[[], None] | None = None,
+) -> int:
+    notice = Notice()
+    server = StoppableServer(
+        config(create_app(settings, notice=notice)),
+        notice,
+        drain_seconds=settings.drain_seconds,
+        grace_seconds=_grace(settings),
+        supervised=supervised,
+        told_ready=told_ready,
+    )
+    server.run(sockets=[listening])
+    return server.exit_code
+
+
+def _grace(settings: Settings) -> float:
+    return max(settings.deadline_seconds, settings.money_deadline_seconds) + GRACE_SECONDS

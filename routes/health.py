@@ -7,7 +7,7 @@ from litestar import Request, Router, get
 
 from gateway.auth import needs_nothing
 from gateway.health import Dependency, readiness
-from gateway.problems import StorageUnavailable
+from gateway.problems import Stopping, StorageUnavailable
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -33,9 +33,12 @@ async def live() -> Alive:
 async def ready(request: Request[Any, Any, Any]) -> Ready:
     """Say whether requests should be sent here.
 
-    503 only for what a restart or another replica could cure: the database.
-    Vendors and the identity provider are reported, and do not count.
+    503 only for what a restart or another replica could cure: the database, or
+    that this process is about to stop. Vendors and the identity provider are
+    reported, and do not count.
     """
+    if request.app.state.notice.given:
+        raise Stopping("This process is about to stop.")
     state = request.app.state
     dependencies = await readiness(state.database, state.shared, state.identity_provider, state.directory)
     for name, dependency in dependencies.items():

@@ -162,7 +162,7 @@ async def defer(
 
 @post(
     "/{subscription_id:str}/discount",
-    opt=needs("subscriptions:write", customer=SUBSCRIPTION),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION, money=True),
     operation_id="discountSubscription",
     status_code=200,
 )

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 
 import click
 import msgspec
@@ -38,11 +39,11 @@ def serve(host: str, port: int, workers: int) -> None:
         refuse("several workers share their state through Redis: set GATEWAY_REDIS_URL, or use --workers 1.")
     with_database(given, _nothing)
     try:
-        listening = serving.listen(host, port)
+        listening = serving.inherited() or serving.listen(host, port)
     except serving.PortTaken as error:
         fail(str(error))
     click.echo(f"Serving on {serving.address_of(listening)}", err=True)
-    serving.serve(given, listening, workers=workers)
+    sys.exit(serving.serve(given, listening, workers=workers))
 
 
 @main.command()

@@ -10,7 +10,7 @@ from gateway.problems import BY_CREATION, BY_SCOPE, catalogue
 from gateway.rfc9457 import Problem
 from gateway.upstreams import OWN_SCOPES
 
-ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error", "overloaded")
+ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error")
 
 WITH_TOKEN: Final = (
     "token_missing",
@@ -18,6 +18,7 @@ WITH_TOKEN: Final = (
     "token_expired",
     "token_revoked",
     "rate_limited",
+    "overloaded",
     "storage_unavailable",
     "identity_provider_unavailable",
 )

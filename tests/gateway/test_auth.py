@@ -16,6 +16,7 @@ from gateway.audit import Audit
 from gateway.auth import Gate, UndeclaredRoute, needs, needs_any
 from gateway.client_address import ClientAddress, Guesses
 from gateway.limits import Limits
+from gateway.load import Load
 from gateway.problems import TokenExpired
 from gateway.settings import Settings
 from gateway.storage.audit_events import AuditStore
@@ -231,6 +232,7 @@ def gate() -> Gate:
         audit,
         limits=Limits(Settings(), None, log),
         guesses=Guesses(0, ClientAddress(), Windows()),
+        load=Load(1),
     )
 
 

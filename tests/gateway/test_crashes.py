@@ -11,6 +11,7 @@ from gateway import serving
 from gateway.cors import Cors
 from gateway.edge import Edge
 from gateway.paths import Namesakes
+from gateway.stopping import Notice
 from gateway.telemetry import logger
 
 
@@ -38,6 +39,7 @@ def test_a_crash_tells_the_caller_nothing_and_the_log_no_secret(form: str, capfd
         cors=Cors(()),
         provider=TracerProvider(),
         log=logger("info", form),
+        notice=Notice(),
     )
     with serving.in_thread(edge, serving.listen("127.0.0.1", 0)) as url:
         reply = httpx.get(f"{url}/v1/x", headers={"Authorization": "Bearer canary-7f3"})
