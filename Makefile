@@ -12,7 +12,7 @@ TS_BIN := $(TS)/node_modules/.bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run sandbox test prove check format lint types imports \
-	openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients lock clean
+	docs openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ types: setup
 
 imports: setup
 	@$(BIN)/lint-imports --no-cache
+
+docs: setup ## Write docs/operations.md from the code
+	@$(BIN)/python -m tests.support.operations_page > docs/operations.md.new && mv docs/operations.md.new docs/operations.md
 
 openapi: setup ## Write openapi/gateway.json from the code
 	@$(BIN)/gateway openapi > openapi/gateway.json.new && mv openapi/gateway.json.new openapi/gateway.json
