@@ -68,6 +68,7 @@ class StoppableServer(Server):
         self._supervised = supervised
         self._told_ready = told_ready
         self._told: int | None = None
+        self._told_at: float | None = None
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -85,9 +86,12 @@ class StoppableServer(Server):
 
     @override
     async def on_tick(self, counter: int) -> bool:
-        if self._told == signal.SIGTERM and not self.force_exit:
-            await self._until(lambda: False, self._drain_seconds)
-        return await super().on_tick(counter) or self._told is not None
+        over = await super().on_tick(counter)
+        if self._told is None:
+            return over
+        now = asyncio.get_running_loop().time()
+        self._told_at = self._told_at or now
+        return self._told != signal.SIGTERM or self.force_exit or now >= self._told_at + self._drain_seconds
 
     @override
     async def shutdown(self, sockets: list[socket] | None = None) -> None:

@@ -53,6 +53,11 @@ class _Worker:
         return self.process.is_alive()
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended by itself before it served, as any other would; to be killed says nothing."""
+        return not self.ready and (self.process.exitcode or 0) > 0
+
+    @property
     def late(self) -> bool:
         """Whether it should have begun to serve, and has not."""
         return not self.ready and monotonic() > self._began + START_SECONDS
@@ -100,13 +105,18 @@ class Workers:
     def _heard(self, number: int, _: FrameType | None) -> None:
         self._signals.append(number)
 
+    @property
+    def _told(self) -> bool:
+        """Whether to stop altogether."""
+        return any(number != signal.SIGHUP for number in self._signals)
+
     def _started(self) -> _Worker:
         return _Worker(self._work, self._listening)
 
     def _mended(self) -> bool:
         """Replace the workers that died; False if one can't even start, for then none would."""
         for index, worker in enumerate(self._workers):
-            if worker.late or not (worker.alive or worker.ready):
+            if worker.late or worker.failed:
                 self._log.error("a worker did not start", pid=worker.process.pid, exit_code=worker.process.exitcode)
                 return False
             if not worker.alive:
@@ -118,16 +128,22 @@ class Workers:
         """A new worker for each, which serves before the old one stops."""
         for index, old in enumerate(self._workers):
             new = self._started()
-            while new.alive and not (new.ready or new.late):
+            while new.alive and not (new.ready or new.late or self._told):
                 wait([new.process.sentinel], POLL_SECONDS)
+            if self._told:
+                new.process.kill()
+                return
             if not (new.ready and new.alive):
                 self._log.error("a new worker did not start, the old ones stay", pid=new.process.pid)
                 new.process.kill()
                 return
             self._workers[index] = new
             old.process.terminate()
-            old.process.join(self._stop_seconds)
-            old.process.kill()
+            ends = monotonic() + self._stop_seconds
+            while old.alive and monotonic() < ends and not self._told:
+                wait([old.process.sentinel], POLL_SECONDS)
+            if monotonic() >= ends:
+                old.process.kill()
 
     def _stop(self) -> int:
         self._listening.close()
@@ -140,7 +156,8 @@ class Workers:
                     worker.process.kill()
                 return FAILED
             wait([worker.process.sentinel for worker in self._workers if worker.alive], POLL_SECONDS)
-        return max(worker.process.exitcode != 0 for worker in self._workers)
+        cut_off = any(worker.ready and worker.process.exitcode for worker in self._workers)
+        return FAILED if cut_off else 0
 
 
 def _run(work: Work, listening: socket, line: Connection) -> None:

@@ -142,7 +142,7 @@ async def test_an_attempt_tells_how_much_time_the_request_has_left(server: RawSe
 
     left = [attempt["gateway.deadline.remaining"] for attempt in vendor.attempts]
     assert len(left) == 3
-    assert all(isinstance(seconds, float) and 0 < seconds < 10 for seconds in left)
+    assert all(isinstance(seconds, float) and 0 < seconds <= 10 for seconds in left)
     assert left == sorted(left, reverse=True)  # type: ignore[type-var]  # floats, as was just seen
 
 

@@ -1,0 +1,280 @@
+"""How a gateway stops: told by a signal, under load, restarted again and again."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
+from gateway import serving
+from gateway.settings import Settings
+from tests.support.commands import GATEWAY
+from tests.support.gateway import RunningGateway, Tenant
+from tests.support.hanging import callers, until
+
+DRAIN = "0.5"
+
+
+class Shop:
+    """A tenant whose data lives in a sandbox of the test's own, and a database that outlives the gateway."""
+
+    def __init__(self, sandbox: SandboxServer, path: Path) -> None:
+        settings = Settings(database_url=Secret(f"sqlite:///{path}"), sandbox=sandbox.url, log_level="error")
+        with RunningGateway(settings) as gateway:
+            self.tenant = Tenant("stopping", gateway, sandbox.sandbox)
+            _, self.secret = gateway.token(tenant=self.tenant.name)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "GATEWAY_DATABASE_URL": f"sqlite:///{path}",
+            "GATEWAY_SANDBOX": sandbox.url,
+            "GATEWAY_DRAIN_SECONDS": DRAIN,
+            "GATEWAY_LOG_LEVEL": "error",
+            "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",  # Asked for with several workers; nothing is shared yet.
+        }
+
+
+@pytest.fixture
+def shop(database_path: Path) -> Iterator[Shop]:
+    """One that nobody else knows."""
+    with SandboxServer() as sandbox:
+        yield Shop(sandbox, database_path)
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    """A socket as a service manager holds it, which outlives every process that it is handed to."""
+    with serving.listen("127.0.0.1", 0) as held:
+        yield held
+
+
+@contextmanager
+def started(shop: Shop, listening: socket.socket, *, workers: int = 1) -> Iterator[subprocess.Popen[str]]:
+    """A gateway on a socket that it inherits, ready for requests or about to be."""
+    script = 'exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
+    command = ["sh", "-c", script, "sh", GATEWAY, "serve", "--workers", str(workers)]
+    with subprocess.Popen(
+        command,
+        env=shop.environment,
+        stdin=listening.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert "Serving on" in process.stderr.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def url(listening: socket.socket) -> str:
+    """Where it is reached."""
+    return serving.address_of(listening)
+
+
+def ready(listening: socket.socket) -> None:
+    """Wait until requests are answered; on a socket that is held, the first one simply waits."""
+    assert httpx.get(f"{url(listening)}/health/ready", timeout=30).status_code == 200
+
+
+def answered(
+    address: str, wanted: Callable[[httpx.Response], bool], *, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    """The first answer that is as wanted: each of several workers hears the signal by itself."""
+    replies: list[httpx.Response] = []
+
+    def came() -> bool:
+        replies.append(httpx.get(address, headers=headers))
+        return wanted(replies[-1])
+
+    until(came)
+    return replies[-1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_fails_readiness_first_and_loses_nothing(shop: Shop, listening: socket.socket, workers: int) -> None:
+    """
+    503 for a while in which everything else is still served, and connections
+    end politely; the request in flight gets its answer; then exit 0.
+    """
+    shop.environment["GATEWAY_DRAIN_SECONDS"] = "3"
+    shop.tenant.fails("DELETE /domains/{domain}", "latency", seconds=4)
+    shop.tenant.account.domains.add("track.stopping.com")
+    headers = {"authorization": f"Bearer {shop.secret}"}
+    with started(shop, listening, workers=workers) as process:
+        ready(listening)
+        answers: list[httpx.Response] = []
+        slow = threading.Thread(
+            target=lambda: answers.append(
+                httpx.delete(f"{url(listening)}/v1/domains/track.stopping.com", headers=headers, timeout=30)
+            )
+        )
+        slow.start()
+        until(lambda: shop.tenant.calls("DELETE /domains/{domain}") == 1)
+
+        process.send_signal(signal.SIGTERM)
+        told = answered(f"{url(listening)}/health/ready", lambda reply: reply.status_code == 503)
+        served = answered(
+            f"{url(listening)}/v1/domains", lambda reply: reply.headers.get("connection") == "close", headers=headers
+        )
+        slow.join()
+        code = process.wait(timeout=30)
+
+    assert told.json()["code"] == "stopping"
+    assert served.status_code == 200
+    assert [(answer.status_code, answer.headers["connection"]) for answer in answers] == [(204, "close")]
+    assert code == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_signal_ends_it_at_once(shop: Shop, listening: socket.socket, workers: int) -> None:
+    """For whoever can't wait: requests in flight are cut, and the exit code says so."""
+    shop.environment["GATEWAY_DRAIN_SECONDS"] = "60"
+    shop.tenant.fails("GET /domains", "latency", seconds=60)
+    with started(shop, listening, workers=workers) as process:
+        ready(listening)
+        with callers(1, "GET", f"{url(listening)}/v1/domains", shop.secret):
+            until(lambda: shop.tenant.calls("GET /domains") == 1)
+            process.send_signal(signal.SIGTERM)
+            answered(f"{url(listening)}/health/ready", lambda reply: reply.status_code == 503)
+
+            process.send_signal(signal.SIGTERM)
+
+            assert process.wait(timeout=30) == 1
+
+
+def test_workers_end_with_their_parent(shop: Shop, listening: socket.socket) -> None:
+    """Also if it could not tell them: nothing is left behind that holds the port."""
+    with started(shop, listening, workers=2) as process:
+        ready(listening)
+        children = _children(process.pid)
+        process.kill()
+
+        until(lambda: not any(map(_runs, children)))
+
+    assert len(children) >= 2
+
+
+def test_a_worker_that_dies_is_replaced(shop: Shop, listening: socket.socket) -> None:
+    """Callers of the other one notice nothing."""
+    with started(shop, listening, workers=2) as process:
+        ready(listening)
+        until(lambda: len(_workers(process.pid)) == 2)
+        first, *_ = _workers(process.pid)
+
+        os.kill(first, signal.SIGKILL)
+        until(lambda: not _runs(first) and len(_workers(process.pid)) == 2)
+        ready(listening)
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=30) == 0
+
+
+def test_workers_are_renewed_without_a_gap(shop: Shop, listening: socket.socket) -> None:
+    """SIGHUP: a new one serves before an old one stops, and no caller sees it."""
+    customers = Customers(url(listening), shop.secret)
+    with started(shop, listening, workers=2) as process:
+        ready(listening)
+        until(lambda: len(_workers(process.pid)) == 2)
+        before = set(_workers(process.pid))
+
+        with customers.calling():
+            process.send_signal(signal.SIGHUP)
+            until(lambda: len(_workers(process.pid)) == 2 and before.isdisjoint(_workers(process.pid)))
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=30)
+
+    assert customers.answered > 0
+    assert customers.failed == []
+    assert code == 0
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _workers(pid: int) -> list[int]:
+    """The children that serve: Python has one more, which looks after shared memory."""
+    return [child for child in _children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Customers:
+    """Callers who try nothing twice: some keep their connection, some make a new one each time.
+
+    Args:
+        base: Where they call.
+        secret: Their token.
+    """
+
+    def __init__(self, base: str, secret: str) -> None:
+        self._base = base
+        self._headers = {"authorization": f"Bearer {secret}"}
+        self._over = threading.Event()
+        self.answered = 0
+        self.failed: list[str] = []
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """For the length of the block."""
+        threads = [threading.Thread(target=self._call, args=(keeps,)) for keeps in (True, True, False, False)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
+
+    def _call(self, keeps: bool) -> None:  # noqa: FBT001 - a thread's arguments have no names
+        limits = httpx.Limits(max_keepalive_connections=1 if keeps else 0)
+        with httpx.Client(base_url=self._base, headers=self._headers, timeout=30, limits=limits) as client:
+            for path in cycle(("/v1/domains", "/v1/features")):
+                if self._over.is_set():
+                    return
+                try:
+                    reply = client.get(path)
+                except httpx.HTTPError as error:
+                    self.failed.append(repr(error))
+                else:
+                    self.answered += 1
+                    if reply.status_code != 200:
+                        self.failed.append(reply.text)
+
+
+def test_ten_restarts_under_load_lose_no_request(shop: Shop, listening: socket.socket) -> None:
+    """The new process takes over the socket, the old one finishes: not one caller sees it."""
+    customers = Customers(url(listening), shop.secret)
+    codes: list[int] = []
+    with ExitStack() as processes:
+        old = processes.enter_context(started(shop, listening))
+        ready(listening)
+
+        with customers.calling():
+            for _ in range(10):
+                before = customers.answered
+                new = processes.enter_context(started(shop, listening))
+                old.send_signal(signal.SIGTERM)
+                codes.append(old.wait(timeout=60))
+                until(lambda before=before: customers.answered > before + 20)  # type: ignore[misc]  # its default is what binds it
+                old = new
+
+    assert customers.failed == []
+    assert codes == [0] * 10
