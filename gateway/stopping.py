@@ -16,8 +16,11 @@ from typing import Final
 from typing_extensions import override
 from uvicorn import Config, Server
 
-LINGER_SECONDS: Final = 0.5
-"""For connections that were made in the last moment: their requests are on the way."""
+LINGER_SECONDS: Final = 3.0
+"""For connections that were made in the last moment and have sent nothing yet: their requests are on the way."""
+
+TURNS: Final = 5
+"""Of the event loop, in which it reads what has arrived: after a pause it looks at its clock first."""
 
 CUT_SECONDS: Final = 1.0
 """For requests that were cut off, to write down how far they came."""
@@ -101,14 +104,20 @@ class StoppableServer(Server):
         for listening in sockets or ():
             listening.close()
         state = self.server_state
+        await self._read_what_came()
         if self._told == signal.SIGTERM:
-            await self._until(lambda: not state.connections, LINGER_SECONDS)
+            await self._until(lambda: not any(map(_is_new, state.connections)), LINGER_SECONDS)
+        await self._read_what_came()
         for connection in list(state.connections):
             connection.shutdown()  # Closes the idle ones, and the others after their answer.
         if not await self._until(lambda: not (state.connections or state.tasks), self._grace_seconds):
             self.exit_code = CUT_OFF
             await self._cut()
         await self.lifespan.shutdown()
+
+    async def _read_what_came(self) -> None:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def _cut(self) -> None:
         """End what does not end by itself."""
@@ -143,3 +152,8 @@ class StoppableServer(Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _is_new(connection: object) -> bool:
+    """Whether no request has come on it yet."""
+    return getattr(connection, "cycle", None) is None

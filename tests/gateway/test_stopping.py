@@ -21,8 +21,6 @@ from tests.support.commands import GATEWAY
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers, until
 
-DRAIN = "0.5"
-
 
 class Shop:
     """A tenant whose data lives in a sandbox of the test's own, and a database that outlives the gateway."""
@@ -36,7 +34,6 @@ class Shop:
             "PATH": os.environ["PATH"],
             "GATEWAY_DATABASE_URL": f"sqlite:///{path}",
             "GATEWAY_SANDBOX": sandbox.url,
-            "GATEWAY_DRAIN_SECONDS": DRAIN,
             "GATEWAY_LOG_LEVEL": "error",
             "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",  # Asked for with several workers; nothing is shared yet.
         }
@@ -252,7 +249,7 @@ class Customers:
                 try:
                     reply = client.get(path)
                 except httpx.HTTPError as error:
-                    self.failed.append(repr(error))
+                    self.failed.append(f"{error!r} on a connection that was {'kept' if keeps else 'new'}")
                 else:
                     self.answered += 1
                     if reply.status_code != 200:

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import Final
 from urllib.parse import urlsplit
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds, on a machine that has much else to do."""
 
 
