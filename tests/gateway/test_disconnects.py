@@ -13,6 +13,14 @@ from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers, until
 
 
+SESSION = {
+    "price_point": "yearly-premium",
+    "external_id": "new-customer",
+    "email_address": "a@example.com",
+    "integration_type": "fakeintegration",
+}
+
+
 class Recorded:
     """The log of a gateway that writes to standard error."""
 
@@ -63,6 +71,36 @@ def test_a_write_goes_on_and_its_end_is_recorded(
 
 def _deletes(span: dict[str, Any]) -> bool:
     return bool(span["http.request.method"] == "DELETE")
+
+
+def test_a_charge_goes_on_and_its_end_is_recorded(
+    sandbox_server: SandboxServer, database_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once, in full, though the vendor was slow and the caller gone; the log and the trace have the outcome."""
+    log = Recorded(capfd)
+    with RunningGateway(settings(sandbox_server, database_path)) as gateway:
+        tenant = Tenant("pays-and-leaves", gateway, sandbox_server.sandbox)
+        tenant.fails("POST /checkout/create_payment", "latency", seconds=0.3)
+        _, secret = gateway.token(tenant=tenant.name)
+        with tenant.client() as api:
+            order = api.post("/v1/checkout/sessions", json=SESSION).json()["order_id"]
+        body = json.dumps({"order_id": order, "payment_method_token": "pmt_ok-leaves"}).encode()
+
+        with callers(1, "POST", f"{gateway.url}/v1/checkout/payments", secret, body):
+            until(lambda: tenant.calls("POST /checkout/create_payment") == 1)
+        until(lambda: bool(log.requests("/v1/checkout/payments")))
+
+        (line,) = log.requests("/v1/checkout/payments")
+        attributes = [dict(span.attributes or {}) for span in gateway.spans.get_finished_spans()]
+
+    sandbox_server.sandbox.faults.clear()
+    assert (line["status"], line["problem"], line["tenant"]) == (200, None, tenant.name)
+    charges = [entry for entry in tenant.account.ledger.entries if str(entry.order_id) == order]
+    assert len(charges) == 1
+    (server,) = [span for span in attributes if span.get("gateway.request_id") == line["request_id"]]
+    assert server["http.response.status_code"] == 200
+    (call,) = [span for span in attributes if span.get("url.template") == "/checkout/create_payment"]
+    assert call["http.response.status_code"] == 200
 
 
 def test_a_write_whose_answer_is_lost_is_recorded_as_unknown(

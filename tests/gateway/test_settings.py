@@ -117,6 +117,11 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
         ("GATEWAY_DATABASE_URL", "sqlite:///:memory:"),
         ("GATEWAY_DATABASE_URL", "sqlite://host/x.db"),
         ("GATEWAY_PUBLIC_URL", "https://x.example/\u00e9"),
+        ("GATEWAY_CONCURRENCY", "0"),
+        ("GATEWAY_DRAIN_SECONDS", "-1"),
+        ("GATEWAY_DRAIN_SECONDS", "nan"),
+        ("GATEWAY_CONNECT_SECONDS", "0"),
+        ("GATEWAY_ATTEMPT_SECONDS", "inf"),
     ],
 )
 def test_what_can_not_work_is_found_at_start(name: str, value: str) -> None:
