@@ -12,7 +12,6 @@ from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers, until
 
-
 SESSION = {
     "price_point": "yearly-premium",
     "external_id": "new-customer",

@@ -35,7 +35,7 @@ class Shop:
             "GATEWAY_DATABASE_URL": f"sqlite:///{path}",
             "GATEWAY_SANDBOX": sandbox.url,
             "GATEWAY_LOG_LEVEL": "error",
-            "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",  # Asked for with several workers; nothing is shared yet.
+            "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",  # Nobody is there: workers go on without.
         }
 
 
