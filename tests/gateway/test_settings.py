@@ -121,7 +121,7 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
         ("GATEWAY_DRAIN_SECONDS", "-1"),
         ("GATEWAY_DRAIN_SECONDS", "nan"),
         ("GATEWAY_CONNECT_SECONDS", "0"),
-        ("GATEWAY_ATTEMPT_SECONDS", "inf"),
+        ("GATEWAY_READ_ATTEMPT_SECONDS", "inf"),
     ],
 )
 def test_what_can_not_work_is_found_at_start(name: str, value: str) -> None:

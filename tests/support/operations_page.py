@@ -32,7 +32,7 @@ def _kinds() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for kind, policy in POLICIES.items():
         whole = Settings().money_deadline_seconds if policy.longer_deadline else Settings().deadline_seconds
-        once = Settings().attempt_seconds if policy.short_attempts else whole
+        once = Settings().read_attempt_seconds if policy.short_attempts else whole
         yield (
             f"| {kind} | {policy.retries} | {'yes' if policy.repeats_sent else 'no'} | {once:g} s | {whole:g} s "
             f"| {policy.may_fill:.0%} |"
