@@ -10,8 +10,9 @@ from clients.connection import Connection
 KEEP_ALIVE_SECONDS: Final = 30.0
 """An idle connection is dropped before the usual 60 s of a vendor's load balancer."""
 
-MOST_IDLE: Final = 100
-"""Connections that are kept for the next call. Writes always open one, so that without a bound each would stay."""
+MOST_IDLE: Final = 80
+"""Connections that are kept for the next call: as many as reads and probes, which alone use them, have places. Writes
+always open one, so that without a bound each would stay."""
 
 
 class Pool:
