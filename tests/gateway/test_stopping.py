@@ -35,6 +35,7 @@ class Shop:
             "GATEWAY_DATABASE_URL": f"sqlite:///{path}",
             "GATEWAY_SANDBOX": sandbox.url,
             "GATEWAY_LOG_LEVEL": "error",
+            "GATEWAY_LIMIT_PER_MINUTE": "0",
             "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",  # Nobody is there: workers go on without.
         }
 
