@@ -153,7 +153,7 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
 
 def _worker(listening: socket.socket, told_ready: Callable[[], None]) -> int:
     """What each of several processes does."""
-    return _served(from_environment(), listening, supervised=True, told_ready=told_ready)
+    return _served(from_environment(to_serve=True), listening, supervised=True, told_ready=told_ready)
 
 
 def _served(
