@@ -18,6 +18,9 @@ from gateway import failures, openapi, telemetry
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
 from gateway.body import StrictRequest
+from gateway.cache.memory import Memory
+from gateway.cache.policy import Cache
+from gateway.cache.shared import SharedLevel
 from gateway.client_address import ClientAddress, Guesses
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
@@ -38,7 +41,7 @@ from gateway.tenancy import Tenancy
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
 from gateway.tokens import Tokens
-from gateway.upstreams import Upstreams, tenant_context
+from gateway.upstreams import Upstreams, lifetimes, tenant_context
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.ownership import OWNERS
@@ -79,7 +82,10 @@ def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice 
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
     limits = Limits(configured, shared, log)
     guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
-    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency))
+    cached = cache_of(configured)
+    if shared is not None:
+        cached.share(partial(SharedLevel, shared))
+    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency), cache=cached)
     tenancy = Tenancy(configured, database, shared=shared, log=log)
 
     @asynccontextmanager
@@ -107,6 +113,7 @@ def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice 
                 yield
             finally:
                 sweep.cancel()
+                await cached.close()
                 await app.state.upstreams.close()
                 await last_used.close()
                 await tenancy.close()
@@ -139,6 +146,7 @@ def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice 
                 "directory": tenancy.directory,
                 "tenants": tenancy.tenants,
                 "notice": notice,
+                "cache": cached,
                 "document": cache(lambda: msgspec.json.encode(document())),
             }
         ),
@@ -155,4 +163,13 @@ def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice 
         provider=provider,
         log=log,
         notice=notice,
+    )
+
+
+def cache_of(configured: Settings) -> Cache:
+    """An empty cache, of this process alone."""
+    return Cache(
+        lifetimes=lifetimes(configured),
+        memory=Memory(most_entries=configured.cache_entries, most_bytes=configured.cache_bytes),
+        seconds=configured.deadline_seconds,
     )

@@ -1,6 +1,6 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
@@ -16,6 +16,11 @@ from typing_extensions import override
 from clients.secret import Secret
 from gateway import query
 from gateway.audit import Audit
+from gateway.cache.answers import Answer, variant
+from gateway.cache.policy import Cache
+from gateway.cache.readings import Reading
+from gateway.cache.tenant import TenantCache
+from gateway.cache.topics import Topic
 from gateway.client_address import Guesses
 from gateway.edge import Exchange
 from gateway.limits import Limits, Name, refused, within
@@ -65,6 +70,12 @@ class Needs(msgspec.Struct, frozen=True):
     probe: bool = False
     """Whether each call makes a vendor look something up outside; the same."""
 
+    cached: Topic | Callable[[str], Topic] | None = None
+    """What the answer is made from and nothing else, so that it may be kept; a function of the path's parameter."""
+
+    folded: frozenset[bytes] = frozenset()
+    """Query parameters whose case means nothing."""
+
     @property
     def reads(self) -> bool:
         """Whether nothing is changed: the scopes allow nothing else."""
@@ -83,6 +94,8 @@ def needs(
     money: bool = False,
     probe: bool = False,
     live_only: bool = False,
+    cached: Topic | Callable[[str], Topic] | None = None,
+    folded: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The `opt` of a route whose caller must hold all of `scopes`; none: any token will do."""
     declared = Needs(
@@ -93,6 +106,8 @@ def needs(
         money=money,
         probe=probe,
         live_only=live_only,
+        cached=cached,
+        folded=frozenset(name.encode() for name in folded),
     )
     return {"needs": declared}
 
@@ -111,10 +126,11 @@ class Gate(ASGIMiddleware):
     """Enforces what routes declare, after routing and before anything else.
 
     The order is load, token, scope, subject, undeclared query parameters, rate
-    limit; what needs no token (health, documents) is never turned away for load;
-    last, because a vendor may have to be asked, whose resource it is. Once a
-    token is known its request counts, whatever comes of it; as one that moves
-    money, or probes, it counts only when nothing before that is against it.
+    limit; then, because a vendor may have to be asked, whose resource it is; and then
+    what is kept: an answer from the cache has passed every check. What needs no token
+    (health, documents) is never turned away for load. Once a token is known its
+    request counts, whatever comes of it; as one that moves money, or probes, it
+    counts only when nothing before that is against it.
 
     Args:
         tokens: Who stands behind a token.
@@ -123,10 +139,19 @@ class Gate(ASGIMiddleware):
         limits: Counts what each caller does.
         guesses: Counts wrong tokens.
         load: How many requests are taken on at once.
+        cache: What is kept.
     """
 
     def __init__(
-        self, tokens: Recogniser, owners: Owners, audit: Audit, *, limits: Limits, guesses: Guesses, load: Load
+        self,
+        tokens: Recogniser,
+        owners: Owners,
+        audit: Audit,
+        *,
+        limits: Limits,
+        guesses: Guesses,
+        load: Load,
+        cache: Cache,
     ) -> None:
         self._load = load
         self._audit = audit
@@ -134,6 +159,7 @@ class Gate(ASGIMiddleware):
         self._owners = owners
         self._limits = limits
         self._guesses = guesses
+        self._cache = cache
         self._methods: dict[str, frozenset[str]] = {}
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
@@ -185,7 +211,33 @@ class Gate(ASGIMiddleware):
         elif scope.get("method") == "OPTIONS":
             await _tell_methods(self._methods[scope["path_template"]], send)
             return
-        await next_app(scope, receive, send)
+        await self._answered(scope, declared, partial(next_app, scope, receive), send)
+
+    async def _answered(
+        self, scope: Any, declared: Needs | None, rest: Callable[[Any], Awaitable[None]], send: Send
+    ) -> None:
+        """Answer with what is kept, or else have the rest of the application answer."""
+        if declared is None or not declared.token or scope.get("method") != "GET":
+            await rest(send)
+            return
+        answer = self._answer(scope, declared, send)
+        if not await answer.was_kept():
+            await rest(answer)
+
+    def _answer(self, scope: Any, declared: Needs, send: Send) -> Answer:
+        """The way back of a GET, which knows what is kept for this caller."""
+        exchange = Exchange.of(scope)
+        principal = exchange.principal
+        assert isinstance(principal, Principal)  # noqa: S101 - admitted a moment ago
+        reading = Reading.of(scope["headers"])
+        exchange.cache = own = TenantCache(self._cache, principal.tenant, principal.mode, reading)
+        topic = declared.cached
+        return Answer(
+            send,
+            own=own,
+            topic=topic(*scope["path_params"].values()) if callable(topic) else topic,
+            variant=variant(scope["path"], scope["query_string"], declared.folded),
+        )
 
     async def _admit(self, scope: Any, declared: Needs, action: str) -> None:
         """Find out who calls, count it, and let pass whom the route is open to."""

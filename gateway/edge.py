@@ -44,6 +44,7 @@ from gateway.telemetry import Log
 from gateway.windows import Standing
 
 if TYPE_CHECKING:
+    from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
@@ -77,6 +78,7 @@ class Exchange:
     def __init__(self, *, request_id: str, public_url: str, path: str, trace_id: str) -> None:
         self.occurrence = Occurrence(public_url, path, request_id, trace_id)
         self.principal: Principal | None = None
+        self.cache: TenantCache | None = None
         self.problem: Problem | None = None
         self.standings: list[Standing] = []
         """The limits that this request counted against."""
@@ -177,7 +179,7 @@ class Edge:
             answer = _Answer(
                 send, exchange, lambda: self._common(exchange, headers.get("origin")), head=method == "HEAD"
             )
-            answer.timings = lambda: _timings(started, upstream_attempts)
+            answer.timings = lambda: _timings(started, upstream_attempts, _cached(exchange))
             try:
                 await self._routed(scope, receive, answer, headers)
             finally:
@@ -237,6 +239,8 @@ class Edge:
         if exchange.status is None or exchange.status >= SERVER_FAILURES:
             span.set_status(Status(StatusCode.ERROR))
             span.set_attribute(ERROR_TYPE, exchange.problem.code if exchange.problem else "disconnected")
+        if (cached := _cached(exchange)) is not None:
+            span.set_attribute("gateway.cache", cached)
         if exchange.principal is not None:
             span.set_attributes({"gateway.tenant": exchange.principal.tenant, "gateway.mode": exchange.principal.mode})
             if exchange.principal.token_id is not None:
@@ -376,8 +380,15 @@ def _known(method: str) -> str:
     return method if method in KNOWN_METHODS else "_OTHER"
 
 
-def _timings(started: float, upstream_attempts: list[tuple[Operation, float]]) -> bytes:
-    """The `Server-Timing` header: the total, then each attempt at a vendor, in milliseconds."""
+def _cached(exchange: Exchange) -> str | None:
+    """What the cache had to do with the answer; None: nothing."""
+    return exchange.cache.reading.status if exchange.cache is not None else None
+
+
+def _timings(started: float, upstream_attempts: list[tuple[Operation, float]], cached: str | None) -> bytes:
+    """The `Server-Timing` header: the total, the cache, then each attempt at a vendor, in milliseconds."""
     parts = [f"total;dur={(perf_counter() - started) * 1000:.1f}"]
+    if cached is not None:
+        parts.append(f"cache;desc={cached}")
     parts += [f"{operation.upstream};dur={seconds * 1000:.1f}" for operation, seconds in upstream_attempts]
     return ", ".join(parts).encode()

@@ -115,6 +115,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For a connection to a vendor: the name, TCP and TLS together; and as long for a free place before that."""
     read_attempt_seconds: float = 5.0
     """For one attempt at what may be repeated; a write or money call has the whole deadline."""
+    cache_list_fresh_seconds: float = 60.0
+    """How long a list is answered without asking the vendor; 0: every read goes to the vendor."""
+    cache_list_stale_seconds: float = 300.0
+    """After that, for so long it is answered at once while the vendor is asked."""
+    cache_list_stale_if_error_seconds: float = 3600.0
+    """Also after being fresh, for so long it is answered where the vendor can't."""
+    cache_detail_fresh_seconds: float = 10.0
+    """The same as for lists, for one domain."""
+    cache_entries: int = 10_000
+    """In each worker."""
+    cache_bytes: int = 32 * 1024 * 1024
+    """In each worker."""
     breaker_calls: int = 20
     """Of one kind to one vendor within 10 s: from so many on, half of them failing opens the breaker."""
     breaker_open_seconds: float = 5.0
@@ -395,6 +407,13 @@ def _seconds_or_none(text: str) -> float:
     return value
 
 
+def _age(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:  # noqa: PLR2004 - a day: what is older is no cache but an archive
+        raise ValueError("must be 0 to 86400 seconds.")
+    return value
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):  # noqa: PLR2004 - no overflow
         raise ValueError("must be a whole number, 1 or more.")
@@ -410,6 +429,12 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("money_deadline_seconds", _seconds),
     ("connect_seconds", _seconds),
     ("read_attempt_seconds", _seconds),
+    ("cache_list_fresh_seconds", _age),
+    ("cache_list_stale_seconds", _age),
+    ("cache_list_stale_if_error_seconds", _age),
+    ("cache_detail_fresh_seconds", _age),
+    ("cache_entries", _count),
+    ("cache_bytes", _count),
     ("breaker_calls", _count),
     ("breaker_open_seconds", _seconds),
     ("audit_retention_days", _count),

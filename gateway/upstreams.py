@@ -16,18 +16,28 @@ from clients import billing, domains
 from clients.billing.catalog import CatalogClient
 from clients.billing.checkout import CheckoutClient
 from clients.billing.customers import CustomersClient
+from clients.billing.operations import FEATURES as LIST_FEATURES
+from clients.billing.operations import PRICE_POINTS as LIST_PRICE_POINTS
 from clients.billing.payments import PaymentsClient
 from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
+from clients.billing.wire import Feature, PricePoint
 from clients.breaker import BreakerLimits
+from clients.domains.client import GET as GET_DOMAIN
+from clients.domains.client import LIST as LIST_DOMAINS
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials, Keeper, Memory
+from clients.domains.wire import CheckResult, DomainInfo, DomainSummary
 from clients.sandbox.credentials import credentials as sandbox_credentials
 from clients.secret import Secret
 from clients.timeouts import Timeouts
 from clients.transport import Unconfigured, Upstream, layered
 from gateway import settings as values
 from gateway.bearers import Shared
+from gateway.cache.policy import Cache
+from gateway.cache.readings import Reading
+from gateway.cache.tenant import TenantCache
+from gateway.cache.topics import Kind, Lifetime, Topic
 from gateway.credential_sources import Sources
 from gateway.directory import Directory, Own, Tenant
 from gateway.edge import Exchange
@@ -55,7 +65,7 @@ SCOPES: Final[Mapping[str, str]] = {
     "customers:read": "Find customers and read what they own.",
     "checkout:write": "Open checkout sessions and pay them.",
     "tokens:write": "Make and manage tokens of the own tenant and mode, with scopes it holds itself.",
-    "admin": "Operate the gateway: tokens and audit of all tenants, and who they are. It implies no other scope.",
+    "admin": "Operate the gateway: tenants, all tokens, the audit, the cache. It implies no other scope.",
 }
 """Every scope a token can have, and what it allows."""
 
@@ -79,6 +89,36 @@ RULES: Final = Rules(
     origin=values.origin,
 )
 """Which credentials a tenant can have, and what it may be like."""
+
+DOMAIN_LIST: Final = Topic(name="domains", kind="list", shape=list[DomainSummary], operation=LIST_DOMAINS)
+PRICE_POINTS: Final = Topic(name="price-points", kind="list", shape=list[PricePoint], operation=LIST_PRICE_POINTS)
+FEATURES: Final = Topic(name="features", kind="list", shape=list[Feature], operation=LIST_FEATURES)
+
+
+def domain_detail(hostname: str) -> Topic:
+    """One domain and its check, by its canonical hostname."""
+    return Topic(name=f"domain:{hostname}", kind="detail", shape=tuple[DomainInfo, CheckResult], operation=GET_DOMAIN)
+
+
+TOPICS: Final = (DOMAIN_LIST, domain_detail("{hostname}"), PRICE_POINTS, FEATURES)
+"""All that is kept. Money, customers, subscriptions and transactions are not among it, and never will be."""
+
+
+FAMILIES: Final = tuple(topic.family for topic in TOPICS)
+"""What a purge may name."""
+
+
+def lifetimes(settings: Settings) -> Mapping[Kind, Lifetime]:
+    """For how long each kind of topic is good."""
+    return {
+        "list": Lifetime(
+            settings.cache_list_fresh_seconds,
+            settings.cache_list_stale_seconds,
+            settings.cache_list_stale_if_error_seconds,
+        ),
+        "detail": Lifetime(settings.cache_detail_fresh_seconds),
+    }
+
 
 AUTH: Final = "funnelflux-auth"
 """Where bearers are renewed: a peer of its own, whose failures say nothing of the vendor's other calls."""
@@ -165,6 +205,7 @@ class TenantContext(VendorAccounts, frozen=True, kw_only=True):
     """All that a handler needs: this tenant's vendor clients, and where the request is."""
 
     principal: Principal
+    cache: TenantCache
     at: Occurrence
     belongings: Belongings
     """What this tenant's customers own."""
@@ -330,9 +371,11 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     upstreams: Upstreams = request.app.state.upstreams
     accounts = upstreams.accounts(principal.tenant, principal.mode)
     registered = upstreams.tenant(principal.tenant)
+    cache: Cache = request.app.state.cache
     return TenantContext(
         **msgspec.structs.asdict(accounts),
         principal=principal,
+        cache=exchange.cache or TenantCache(cache, principal.tenant, principal.mode, Reading()),
         at=exchange.occurrence,
         belongings=Belongings(request.app.state.ownership, principal, request.app.state.log),
         # A registered tenant's account may want another target than the default one: its own, or none.

@@ -6,6 +6,7 @@ from litestar import Router
 
 from routes import (
     audit,
+    cache,
     checkout,
     customers,
     docs,
@@ -35,6 +36,7 @@ ROUTERS: Final = (
             tokens.router,
             me.router,
             audit.router,
+            cache.router,
         ],
     ),
     health.router,

@@ -15,7 +15,7 @@ from gateway.auth import needs
 from gateway.fanout import with_optional
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
-from gateway.upstreams import TenantContext
+from gateway.upstreams import DOMAIN_LIST, TenantContext, domain_detail
 from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
 from routes.shapes.hostnames import hostname as canonical
 from routes.shapes.missing import Missing
@@ -34,7 +34,12 @@ class Expansion(StrEnum):
     READINESS = "readiness"
 
 
-@get("/", opt=needs("domains:read"), operation_id="listDomains", status_code=200)
+@get(
+    "/",
+    opt=needs("domains:read", cached=DOMAIN_LIST, folded=["q"]),
+    operation_id="listDomains",
+    status_code=200,
+)
 async def list_domains(
     tenant: NamedDependency[TenantContext],
     limit: Annotated[
@@ -48,7 +53,7 @@ async def list_domains(
         QueryParameter(description="Look at each domain and add the verdict; at most 50 rows a page."),
     ] = None,
 ) -> Page[Domain]:
-    """List the tenant's domains, sorted by hostname.
+    """List the tenant's domains, sorted by hostname; as they were up to a minute ago.
 
     Status fields can be null here, and a null matches no `status`: the vendor
     fills them only when a domain is looked at. With `expand=readiness` every
@@ -58,14 +63,16 @@ async def list_domains(
     if expand is not None and limit is not None and limit > MOST_EXPANDED:
         fault = Fault("/limit", f"At most {MOST_EXPANDED} with expand=readiness.", "query")
         raise ValidationFailed("The query is not what is needed.", faults=[fault])
-    rows = [Domain.public(summary) for summary in await tenant.domains.list_all()]
+    rows = await tenant.cache.fetch(DOMAIN_LIST, tenant.domains.list_all)
+    fetched_at = tenant.cache.fetched_at
     if q is not None:
-        rows = [row for row in rows if q.lower() in row.hostname.lower()]
+        rows = [row for row in rows if q.lower() in row.domain.lower()]
     if expand is None:
-        matching = [row for row in rows if status is None or row.status == status]
-        return page(matching, key=_by_hostname, limit=limit or DEFAULT_LIMIT, cursor=cursor)
-    listed = page(rows, key=_by_hostname, limit=limit or MOST_EXPANDED, cursor=cursor)
-    expanded = await _expanded(listed.data, tenant)
+        matching = [row for row in rows if status is None or (row.status or None) == status]
+        found = page(matching, key=_by_hostname, limit=limit or DEFAULT_LIMIT, cursor=cursor, fetched_at=fetched_at)
+        return found.showing([Domain.public(row) for row in found.data])
+    listed = page(rows, key=_by_hostname, limit=limit or MOST_EXPANDED, cursor=cursor, fetched_at=fetched_at)
+    expanded = await _expanded([Domain.public(row) for row in listed.data], tenant)
     return listed.showing([row for row in expanded if status is None or row.status == status])
 
 
@@ -77,7 +84,9 @@ async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[Tenan
     """
     hostname = _from_body(data)
     missing = []
-    if (info := await tenant.domains.create(hostname)) is None:
+    async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(hostname)):
+        info = await tenant.domains.create(hostname)
+    if info is None:
         try:
             info = await tenant.domains.get(hostname)
         except UpstreamError as error:
@@ -96,9 +105,9 @@ async def check_domain(data: JSONBody[NewDomain], tenant: NamedDependency[Tenant
     return Check.public(hostname, await tenant.domains.check(hostname))
 
 
-@get("/{hostname:str}", opt=needs("domains:read"), operation_id="getDomain", status_code=200)
+@get("/{hostname:str}", opt=needs("domains:read", cached=domain_detail), operation_id="getDomain", status_code=200)
 async def get_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> DomainDetails:
-    """Show one domain and whether it serves visitors right now.
+    """Show one domain and whether it serves visitors; as it was up to ten seconds ago.
 
     The check is best-effort: if it fails, `check` is null and named in `missing`.
     """
@@ -108,7 +117,9 @@ async def get_domain(hostname: FromPath[str], tenant: NamedDependency[TenantCont
 @delete("/{hostname:str}", opt=needs("domains:write"), operation_id="deleteDomain", status_code=204)
 async def delete_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> None:
     """Remove a hostname and its registration."""
-    await tenant.domains.delete(_from_path(hostname))
+    name = _from_path(hostname)
+    async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(name)):
+        await tenant.domains.delete(name)
 
 
 @post("/{hostname:str}/refresh", opt=needs("domains:read", probe=True), operation_id="refreshDomain", status_code=200)
@@ -117,7 +128,9 @@ async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[Tenant
 
     Nothing is asked to verify anew: Cloudflare does so by itself, from time to time.
     """
-    refreshed = await tenant.domains.refresh(_from_path(hostname))
+    name = _from_path(hostname)
+    async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(name)):
+        refreshed = await tenant.domains.refresh(name)
     check = refreshed.checked
     missing = []
     if check is None:
@@ -126,8 +139,12 @@ async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[Tenant
 
 
 async def _details(hostname: str, tenant: TenantContext) -> DomainDetails:
-    """One domain and its check, asked for at the same time."""
-    info, check = await with_optional(tenant.domains.get(hostname), tenant.domains.check(hostname), operation=CHECK)
+    """One domain and its check, asked for at the same time; kept for a while if both came."""
+
+    async def load() -> tuple[wire.DomainInfo, wire.CheckResult | UpstreamError]:
+        return await with_optional(tenant.domains.get(hostname), tenant.domains.check(hostname), operation=CHECK)
+
+    info, check = await tenant.cache.fetch(domain_detail(hostname), load, whole=_is_whole)
     if isinstance(check, UpstreamError):
         missing = [Missing.of("check", check, tenant.at)]
         return DomainDetails.merge(info, None, cname_target=tenant.cname_target, missing=missing)
@@ -148,8 +165,12 @@ async def _expanded(rows: list[Domain], tenant: TenantContext) -> list[Domain]:
     return await asyncio.gather(*map(expanded, rows))
 
 
-def _by_hostname(row: Domain) -> str:
-    return row.hostname
+def _is_whole(looked: tuple[wire.DomainInfo, wire.CheckResult | UpstreamError]) -> bool:
+    return not isinstance(looked[1], UpstreamError)
+
+
+def _by_hostname(row: wire.DomainSummary) -> str:
+    return row.domain
 
 
 def _from_body(data: NewDomain) -> str:

@@ -8,24 +8,29 @@ from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.problems import NotFound
 from gateway.subjects import Whose
-from gateway.upstreams import TenantContext
+from gateway.upstreams import FEATURES, TenantContext
 from routes.shapes.catalog import Feature, NewFeature, WrittenFeature
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 
 
-@get("/", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="listFeatures", status_code=200)
+@get(
+    "/", opt=needs("catalog:read", customer=Whose.NOBODY, cached=FEATURES), operation_id="listFeatures", status_code=200
+)
 async def list_features(
     tenant: NamedDependency[TenantContext], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[Feature]:
-    """List features, sorted by ident."""
-    features = [Feature.public(feature) for feature in await tenant.catalog.list_features()]
-    return page(features, key=lambda feature: feature.ident, limit=limit, cursor=cursor)
+    """List features, sorted by ident; as they were up to a minute ago."""
+    features = await tenant.cache.fetch(FEATURES, tenant.catalog.list_features)
+    fetched_at = tenant.cache.fetched_at
+    found = page(features, key=lambda feature: feature.ident, limit=limit, cursor=cursor, fetched_at=fetched_at)
+    return found.showing([Feature.public(feature) for feature in found.data])
 
 
 @post("/", opt=needs("catalog:write", target=("ident",)), operation_id="createFeature", status_code=201)
 async def create_feature(data: JSONBody[NewFeature], tenant: NamedDependency[TenantContext]) -> WrittenFeature:
     """Add a feature that price points can grant."""
-    await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)
+    async with tenant.cache.dropping(FEATURES):
+        await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)
     try:
         features = await tenant.catalog.list_features()
     except UpstreamError as error:

@@ -13,7 +13,7 @@ from gateway.auth import needs
 from gateway.body import csv_file
 from gateway.problems import NotFound
 from gateway.subjects import Whose
-from gateway.upstreams import TenantContext
+from gateway.upstreams import PRICE_POINTS, TenantContext
 from routes.shapes.catalog import PricePoint, WrittenPricePoint
 from routes.shapes.missing import Missing
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -24,7 +24,12 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes; over 100,000 rows with a price each."""
 
 
-@get("/", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="listPricePoints", status_code=200)
+@get(
+    "/",
+    opt=needs("catalog:read", customer=Whose.NOBODY, cached=PRICE_POINTS, folded=["currency"]),
+    operation_id="listPricePoints",
+    status_code=200,
+)
 async def list_price_points(
     tenant: NamedDependency[TenantContext],
     limit: Limit = DEFAULT_LIMIT,
@@ -33,22 +38,29 @@ async def list_price_points(
     currency: Annotated[str | None, QueryParameter(description="Only those in this currency, as in USD.")] = None,
     feature: Annotated[str | None, QueryParameter(description="Only those that grant this feature.")] = None,
 ) -> Page[PricePoint]:
-    """List price points, sorted by ident."""
-    points = [PricePoint.public(point) for point in await tenant.catalog.list_price_points()]
+    """List price points, sorted by ident; as they were up to a minute ago."""
+    points = await tenant.cache.fetch(PRICE_POINTS, tenant.catalog.list_price_points)
+    fetched_at = tenant.cache.fetched_at
     matching = [
         point
         for point in points
         if (ident is None or point.ident == ident)
         and (currency is None or (point.currency is not None and point.currency.code.upper() == currency.upper()))
-        and (feature is None or any(granted.ident == feature for granted in point.features))
+        and (feature is None or any(granted.ident == feature for granted in point.features or ()))
     ]
-    return page(matching, key=lambda point: point.ident, limit=limit, cursor=cursor)
+    found = page(matching, key=lambda point: point.ident, limit=limit, cursor=cursor, fetched_at=fetched_at)
+    return found.showing([PricePoint.public(point) for point in found.data])
 
 
-@get("/{ident:str}", opt=needs("catalog:read", customer=Whose.NOBODY), operation_id="getPricePoint", status_code=200)
+@get(
+    "/{ident:str}",
+    opt=needs("catalog:read", customer=Whose.NOBODY, cached=PRICE_POINTS),
+    operation_id="getPricePoint",
+    status_code=200,
+)
 async def get_price_point(ident: FromPath[str], tenant: NamedDependency[TenantContext]) -> PricePoint:
-    """Show one price point."""
-    for point in await tenant.catalog.list_price_points():
+    """Show one price point; as it was up to a minute ago."""
+    for point in await tenant.cache.fetch(PRICE_POINTS, tenant.catalog.list_price_points):
         if point.ident == ident:
             return PricePoint.public(point)
     raise NotFound("There is no such price point.")
@@ -62,7 +74,9 @@ async def create_price_point(
 
     Which currencies and features there are, the vendor knows and checks.
     """
-    await tenant.catalog.create_price_point(data.ident, **data.terms())
+    terms = data.terms()
+    async with tenant.cache.dropping(PRICE_POINTS):
+        await tenant.catalog.create_price_point(data.ident, **terms)
     written = await _read_back(tenant, data.ident)
     return Response(written, headers={"Location": f"{tenant.at.public_url}/v1/price-points/{data.ident}"})
 
@@ -78,7 +92,8 @@ async def update_price_point(
     if not IDENT.fullmatch(ident):
         raise NotFound("There is no such price point.")
     change = data.terms(await _currency(tenant, ident) if data.needs_currency else None)
-    await tenant.catalog.update_price_point(ident, vendor_fields=data.vendor_fields, **change)
+    async with tenant.cache.dropping(PRICE_POINTS):
+        await tenant.catalog.update_price_point(ident, vendor_fields=data.vendor_fields, **change)
     return await _read_back(tenant, ident)
 
 
@@ -122,7 +137,8 @@ async def import_price_points(
     # On a thread: 8 MiB take so long to read that other callers would wait.
     rows = await asyncio.to_thread(idents, file)
     before = await tenant.catalog.list_price_points()
-    await tenant.catalog.import_csv(file)
+    async with tenant.cache.dropping(PRICE_POINTS):
+        await tenant.catalog.import_csv(file)
     try:
         after = await tenant.catalog.list_price_points()
     except UpstreamError as error:

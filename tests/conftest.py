@@ -31,6 +31,8 @@ def gateway(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFact
         sandbox=sandbox_server.url,
         cors_origins=("https://app.example.com",),
         log_level="error",
+        cache_list_fresh_seconds=0,  # What a test sees is what the vendor says at that moment.
+        cache_detail_fresh_seconds=0,
         breaker_calls=10**8,  # One test's failures do not stop the calls of the next.
         limit_per_minute=10**8,  # Nor do its requests use up the next one's.
         limit_money_per_minute=10**8,

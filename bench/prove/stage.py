@@ -25,6 +25,9 @@ from gateway.upstreams import SCOPES
 
 COMMAND: Final = str(Path(sys.executable).with_name("gateway"))
 
+NO_CACHE: Final = {"GATEWAY_CACHE_LIST_FRESH_SECONDS": "0", "GATEWAY_CACHE_DETAIL_FRESH_SECONDS": "0"}
+"""Every read goes to the vendor, so that it can be counted there."""
+
 NO_BREAKER: Final = {"GATEWAY_BREAKER_CALLS": "999999999"}
 """Settings under which it never opens, so that what it would hide is seen."""
 
@@ -83,10 +86,10 @@ class Emulator:
 
 @asynccontextmanager
 async def gateway(environment: Mapping[str, str]) -> AsyncIterator[Gateway]:
-    """Run `gateway serve` with these settings, the others at their defaults, for the length of the block."""
+    """Run `gateway serve` with these settings, nothing kept, the others at their defaults, for a block."""
     with TemporaryDirectory(prefix="prove-") as folder:
         url = f"sqlite:///{Path(folder) / 'gateway.db'}"
-        own = {"GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_LEVEL": "error"}
+        own = {"GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_LEVEL": "error", **NO_CACHE}
         log = Path(folder) / "log"
         async with _running("serve", "--port", "0", environment={**own, **environment}, log=log) as (pid, address):
             await _answering(address)

@@ -16,10 +16,10 @@ class Header(NamedTuple):
 _TEXT: Final = {"type": "string"}
 
 KNOWN: Final[Mapping[str, Header]] = {
-    "Age": Header("Seconds since the vendor gave this.", {"type": "integer", "minimum": 0}),
+    "Age": Header("Seconds since the vendor was asked.", {"type": "integer", "minimum": 0}),
     "Cache-Status": Header("Whether the cache answered (RFC 9211).", _TEXT),
     "Content-Disposition": Header("The name of the file.", _TEXT),
-    "ETag": Header("For `If-None-Match`.", _TEXT),
+    "ETag": Header("For `If-None-Match`: 304 if nothing has changed.", _TEXT),
     "Gateway-Operation": Header("Names the operation, to ask later what became of it.", _TEXT),
     "Idempotency-Replayed": Header("`true`: this is the answer to an earlier request with the same key.", _TEXT),
     "Location": Header("Where the new thing is.", {"type": "string", "format": "uri-reference"}),

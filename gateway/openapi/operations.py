@@ -9,7 +9,7 @@ import msgspec
 from gateway.openapi import codes, headers
 from gateway.openapi.examples import Example, Examples
 from gateway.openapi.schemas import Schemas
-from gateway.openapi.surface import Answer, Operation, Parameter
+from gateway.openapi.surface import JSON, Answer, Operation, Parameter
 from gateway.rfc9457 import Problem, ProblemBody
 from gateway.upstreams import SCOPES
 
@@ -150,6 +150,13 @@ class Renderer:
             if operation.method == "POST" and (links := self._links(operation, answers)):
                 answer["links"] = links
             written[str(status)] = answer
+        if operation.method == "GET" and operation.needs.token and any(form.media_type == JSON for form in usual):
+            written["304"] = {
+                "description": "What the caller has, by its `If-None-Match`, is still what there is. There is no body.",
+                "headers": headers.references(
+                    304, {"Age", "Cache-Status", "ETag"} if operation.needs.cached else {"ETag"}
+                ),
+            }
         return written
 
     def _success(self, operation: Operation, status: int, answers: Sequence[Answer]) -> str:

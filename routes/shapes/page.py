@@ -13,6 +13,7 @@ from gateway.rfc9457 import Fault
 
 T = TypeVar("T")
 R = TypeVar("R")
+U = TypeVar("U")
 
 DEFAULT_LIMIT: Final = 100
 MOST_ROWS: Final = 500
@@ -38,7 +39,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     data: list[T]
     meta: Meta
 
-    def showing(self, rows: list[T]) -> "Page[T]":
+    def showing(self, rows: list[U]) -> "Page[U]":
         """The same page with `rows` in place of its own; the next page begins where it would have."""
         return Page(data=rows, meta=msgspec.structs.replace(self.meta, count=len(rows)))
 

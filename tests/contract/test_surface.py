@@ -82,7 +82,7 @@ surface = schemathesis.openapi.from_dict(DOCUMENT)
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Stage]:
     """A gateway of its own: generated requests fill its sandbox."""
-    with stage() as staged:
+    with stage(cached=False) as staged:
         yield staged
 
 

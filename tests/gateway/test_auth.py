@@ -11,7 +11,7 @@ from litestar import Litestar, get
 
 from clients.secret import Secret
 from gateway import telemetry
-from gateway.app import DEPENDENCIES
+from gateway.app import DEPENDENCIES, cache_of
 from gateway.audit import Audit
 from gateway.auth import Gate, UndeclaredRoute, needs, needs_any
 from gateway.client_address import ClientAddress, Guesses
@@ -233,6 +233,7 @@ def gate() -> Gate:
         limits=Limits(Settings(), None, log),
         guesses=Guesses(0, ClientAddress(), Windows()),
         load=Load(1),
+        cache=cache_of(Settings()),
     )
 
 

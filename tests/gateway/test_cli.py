@@ -98,6 +98,8 @@ def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> No
         ("token", "create", "--name", "x", "--scope", "domains:read", "--expires-in", "0s"),
         ("token", "create", "--name", "x", "--scope", "domains:read", "--limit-per-minute", "0"),
         ("token", "rotate", "tok_x", "--overlap", "31d"),
+        ("cache", "purge"),
+        ("cache", "purge", "--topic", "domainz"),
         ("serve", "--workers", "2"),
         ("serve", "--port", "99999"),
         ("sandbox", "--host", "0.0.0.0"),  # noqa: S104 - it must be refused

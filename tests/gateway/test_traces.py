@@ -55,6 +55,7 @@ def test_a_merged_call_is_one_trace(api: httpx.Client, gateway: RunningGateway, 
         "url.scheme": "http",
         "gateway.tenant": tenant.name,
         "gateway.mode": "test",
+        "gateway.cache": "bypass",
     }
     assert sorted(call.name for call in calls) == ["GET /domains/{domain}", "POST /domains/check"]
     for call in calls:

@@ -1,4 +1,7 @@
-"""Timeouts for tests, the same for every kind of operation."""
+"""Timeouts for tests, the same for every kind of operation; and how tests wait."""
+
+from collections.abc import Callable
+from time import monotonic, sleep
 
 from clients.errors import Kind
 from clients.timeouts import Timeouts
@@ -8,3 +11,11 @@ def timeouts(seconds: float, *, connect: float = 2.0) -> Timeouts:
     """So many seconds for each attempt, and for the request."""
     every: dict[Kind, float] = {"read": seconds, "probe": seconds, "write": seconds, "money": seconds}
     return Timeouts(connect=connect, attempt=every, request=every)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for something to become true, ten seconds at most."""
+    ends = monotonic() + 10
+    while not reached():
+        assert monotonic() < ends, "It did not become true."
+        sleep(0.01)

@@ -256,6 +256,7 @@ _TOKENS: Final = (
 )
 
 _OURSELVES: Final = (
+    Step("purgeCache", "All price points of one tenant", body={"tenant": "default", "topic": "price-points"}),
     Step("getLiveness", "Alive"),
     Step("getReadiness", "Ready"),
     Step(

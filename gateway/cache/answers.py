@@ -1,0 +1,136 @@
+"""The way back of a GET: answered from what was rendered before, tagged, and 304 where nothing has changed."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from hashlib import blake2b
+from typing import Any, Final
+
+from gateway.cache.readings import Outcome, Reading
+from gateway.cache.tenant import TenantCache
+from gateway.cache.topics import Topic
+
+Send = Callable[[Any], Awaitable[None]]
+
+OK: Final = 200
+
+_JSON: Final = b"application/json"
+
+_FETCHED_AT: Final = re.compile(rb'"fetched_at":"[^"]*"\}\}\Z')
+"""The end of a list: when its rows were read says nothing of what they say."""
+
+_PARTIAL: Final = b'"missing":[{'
+"""Can't be within a text, where its quotes would be escaped."""
+
+_TAGS: Final = re.compile(rb'"[^"]*"')
+
+
+class Answer:
+    """What an ASGI application sends, on its way back.
+
+    Args:
+        send: Where to.
+        own: The caller's cache.
+        topic: What the route is about; None: it is not kept.
+        variant: Tells this answer from others about the topic.
+    """
+
+    def __init__(self, send: Send, *, own: TenantCache, topic: Topic | None, variant: str) -> None:
+        self._send = send
+        self._own = own
+        self._topic = topic
+        self._variant = variant
+        self._start: Any = None
+
+    async def was_kept(self) -> bool:
+        """Answer with what was rendered before; False: there is nothing that will do."""
+        if self._topic is None or (found := await self._own.rendered(self._topic, self._variant)) is None:
+            return False
+        variant, body = found
+        await self._answered([(b"content-type", variant.media_type)], body, variant.etag)
+        return True
+
+    async def __call__(self, message: Any) -> None:
+        """Send what the handler made: tagged, and kept if it may be."""
+        if message["type"] == "http.response.start":
+            self._start = message  # The tag needs the body.
+            return
+        start, self._start = self._start, None
+        if start is None or message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        media_type = _media_type(start["headers"])
+        body = message.get("body", b"")
+        if start["status"] != OK or message.get("more_body") or not media_type.startswith(_JSON) or _PARTIAL in body:
+            start["headers"] = [*start["headers"], *_told(self._own.reading)]
+            await self._send(start)
+            await self._send(message)
+            return
+        etag = self._etag(body)
+        self._own.render(self._variant, body, etag=etag, media_type=media_type)
+        await self._answered(start["headers"], body, etag)
+
+    async def _answered(self, headers: Iterable[tuple[bytes, bytes]], body: bytes, etag: bytes) -> None:
+        """Send a whole answer, or that it is the one which the caller has."""
+        reading = self._own.reading
+        shown = reading.shown
+        more = [(b"etag", etag), *_told(reading)]
+        if shown is not None and shown.fresh > 0:
+            more.append((b"cache-control", b"private, max-age=%d" % shown.fresh))
+            more.append((b"age", b"%d" % shown.age))
+        if reading.none_match is not None and _matches(reading.none_match, etag):
+            await self._send({"type": "http.response.start", "status": 304, "headers": more})
+            body = b""
+        else:
+            kept = [header for header in headers if header[0].lower() != b"content-length"]
+            length = (b"content-length", b"%d" % len(body))
+            await self._send({"type": "http.response.start", "status": OK, "headers": [*kept, length, *more]})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _etag(self, body: bytes) -> bytes:
+        data = _FETCHED_AT.sub(b"", body)
+        said = blake2b(b"\0".join((self._own.identity, self._variant.encode(), data)), digest_size=16)
+        return b'W/"%s"' % said.hexdigest().encode()
+
+
+def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
+    """One name for all spellings of the same question.
+
+    The order of parameters means nothing; nor does the case of those in `folded`.
+    """
+    if not query:
+        return path
+    parts = sorted(
+        name + b"=" + value.lower() if name in folded else part
+        for part in query.split(b"&")
+        for name, _, value in (part.partition(b"="),)
+    )
+    return f"{path}?{b'&'.join(parts).decode('latin-1')}"
+
+
+def cache_status(outcome: Outcome) -> bytes:
+    """The `Cache-Status` of an outcome (RFC 9211)."""
+    parts = ["gateway"]
+    parts.append(f"fwd={outcome.forwarded}" if outcome.forwarded is not None else "hit")
+    if outcome.fresh > 0:
+        parts.append(f"ttl={outcome.ttl}")
+    if outcome.status in {"miss", "collapsed"} and outcome.held is not None:
+        parts.append("stored")
+    if outcome.status == "collapsed":
+        parts.append("collapsed")
+    if outcome.detail is not None:
+        parts.append(f"detail={outcome.detail}")
+    return "; ".join(parts).encode()
+
+
+def _told(reading: Reading) -> list[tuple[bytes, bytes]]:
+    shown = reading.shown
+    return [] if shown is None else [(b"cache-status", cache_status(shown))]
+
+
+def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return next((value for name, value in headers if name.lower() == b"content-type"), b"")
+
+
+def _matches(none_match: bytes, etag: bytes) -> bool:
+    """Whether the caller has this answer; by weak comparison, as `If-None-Match` asks (RFC 9110, 13.1.2)."""
+    return none_match.strip() == b"*" or etag.removeprefix(b"W/") in _TAGS.findall(none_match)

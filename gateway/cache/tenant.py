@@ -1,0 +1,222 @@
+"""One tenant's cache in one mode, as one request sees it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from clients.errors import CircuitOpen, CredentialsRefused, NotConfigured, RateLimited, Refused, Unanswered
+from gateway.cache.memory import Held, Variant
+from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Source
+from gateway.cache.readings import Forwarded, Outcome, Reading
+from gateway.cache.topics import Key, Topic
+from gateway.principal import Mode
+
+T = TypeVar("T")
+
+SAID_NO: Final = (Refused, RateLimited, CredentialsRefused)
+"""Complete answers to a write, after which it will not happen any more."""
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+class TenantCache:
+    """What is kept for one tenant in one mode.
+
+    This is the one place where tenant and mode enter a key.
+
+    Args:
+        cache: Of the process.
+        tenant: Whose.
+        mode: In which.
+        reading: What the request asks.
+    """
+
+    def __init__(self, cache: Cache, tenant: str, mode: Mode, reading: Reading) -> None:
+        self._cache = cache
+        self._prefix = str(Key(tenant, mode, ""))
+        self._joined: Flight | None = None
+        self.reading = reading
+
+    @property
+    def identity(self) -> bytes:
+        """Tenant and mode, for tags that must differ between them."""
+        return self._prefix.encode()
+
+    @property
+    def fetched_at(self) -> datetime:
+        """When the vendor was asked for what this request was given first."""
+        asked = self.reading.outcomes[0].fetched_at if self.reading.outcomes else None
+        return datetime.fromtimestamp(asked, UTC) if asked is not None else datetime.now(UTC)
+
+    def _key(self, topic: Topic) -> str:
+        return self._prefix + topic.name
+
+    async def fetch(self, topic: Topic, load: Callable[[], Awaitable[T]], *, whole: Callable[[T], bool] = _always) -> T:
+        """What is kept of a topic, or what `load` gives; however many ask, it is called once.
+
+        Args:
+            topic: What is asked.
+            load: Asks the vendor.
+            whole: Whether what was loaded may be kept: a part of it may be missing.
+
+        Raises:
+            UpstreamError: The vendor could not be asked, and nothing that is kept will do.
+        """
+        if self._cache.lifetimes[topic.kind].fresh <= 0:
+            self._saw(Outcome(status="bypass", forwarded="bypass"))
+            return await load()
+        key, source = self._key(topic), Source(topic, load, whole)
+        if (kept := self._kept(key)) is not None and (value := self._value(kept[0], topic)) is not None:
+            held, outcome = kept
+            if outcome.status == "stale":
+                self._cache.revalidate(held, source)
+            self._saw(outcome)
+            return value  # type: ignore[no-any-return]  # of the topic's shape
+        return await self._loaded(key, source)  # type: ignore[no-any-return]  # the same
+
+    async def rendered(self, topic: Topic, variant: str) -> tuple[Variant, bytes] | None:
+        """An answer that was made before from what is kept, if it will do; waits for a load that is under way."""
+        key = self._key(topic)
+        if (kept := self._kept(key)) is None:
+            if (flight := self._cache.under_way(key, anew=self.reading.anew)) is None:
+                return None
+            self._joined = flight
+            if not await flight.settled(self._cache.seconds_left()) or flight.failure(topic) is not None:
+                return None  # The handler tells, in `fetch`.
+            loaded = flight.task.result()
+            if loaded.held is None:
+                return None
+            kept = loaded.held, self._outcome(loaded, forwarded=self._reason(had=False), collapsed=True)
+        held, outcome = kept
+        if outcome.status == "stale" and self._cache.under_way(key, anew=False) is None:
+            return None  # Only the handler knows how to load.
+        if (found := self._cache.memory.rendered(held, variant)) is not None:
+            self._saw(outcome)
+        return found
+
+    def render(self, variant: str, body: bytes, *, etag: bytes, media_type: bytes) -> None:
+        """Keep the answer that was made from the one thing that this request fetched."""
+        if len(self.reading.outcomes) == 1 and (held := self.reading.outcomes[0].held) is not None:
+            self._cache.memory.render(held, variant, body, etag=etag, media_type=media_type)
+
+    @asynccontextmanager
+    async def dropping(self, *topics: Topic) -> AsyncIterator[None]:
+        """Around a write: what it touches is dropped before it is answered.
+
+        Also when it failed, unless the vendor was surely not asked: a refusal
+        may well say that what we keep is outdated, and a write of unknown
+        outcome may happen yet.
+        """
+        keys = [self._key(topic) for topic in topics]
+        try:
+            yield
+        except BaseException as error:
+            if not _surely_unasked(error):
+                if not isinstance(error, SAID_NO):
+                    self._cache.drop_again(keys)
+                await self._cache.drop(keys)
+            raise
+        else:
+            await self._cache.drop(keys)
+
+    def _kept(self, key: str) -> tuple[Held, Outcome] | None:
+        """What is kept and will do as it is."""
+        if (found := self._cache.find(key)) is None:
+            return None
+        held, age = found
+        if age < held.lifetime.fresh and age <= self.reading.oldest:
+            return held, Outcome(
+                status="hit", age=age, fresh=held.lifetime.fresh, held=held, fetched_at=held.fetched_at
+            )
+        if age < held.lifetime.revalidated_until and not self.reading.anew:
+            return held, _stale(held, age, "stale-while-revalidate")
+        return None
+
+    async def _loaded(self, key: str, source: Source) -> Any:
+        anew, had = self.reading.anew, self._cache.find(key) is not None
+        flight = self._joined if self._joined is not None and self._joined.key == key else None
+        flight = flight or self._cache.under_way(key, anew=anew)
+        collapsed = flight is not None
+        if flight is None:
+            flight = self._cache.load(key, source, purpose="request" if anew else "miss")
+        _ = await flight.settled(self._cache.seconds_left())
+        if (failure := flight.failure(source.topic)) is not None:
+            return self._instead_of(failure, key, source.topic)
+        loaded = flight.task.result()
+        outcome = self._outcome(loaded, forwarded=self._reason(had=had), collapsed=collapsed)
+        if outcome.status == "stale" and loaded.held is not None:
+            self._cache.revalidate(loaded.held, source)
+        self._saw(outcome)
+        if not collapsed or loaded.data is None:
+            return loaded.value
+        # A value of one's own: who waits shares bytes only.
+        return msgspec.json.decode(loaded.data, type=source.topic.shape)
+
+    def _instead_of(self, failure: BaseException, key: str, topic: Topic) -> Any:
+        """Something stale where the vendor can't answer."""
+        found = self._cache.find(key)
+        if isinstance(failure, MENDED) and found is not None and not self.reading.anew:
+            held, age = found
+            value = self._value(held, topic)
+            if value is not None and age < held.lifetime.fresh + held.lifetime.stale_if_error:
+                self._saw(_stale(held, age, "stale-if-error"))
+                return value
+        self._saw(Outcome(status="miss", forwarded=self._reason(had=found is not None)))
+        raise failure
+
+    def _reason(self, *, had: bool) -> Forwarded:
+        if self.reading.anew:
+            return "request"
+        return "stale" if had else "miss"
+
+    def _outcome(self, loaded: Loaded, *, forwarded: Forwarded, collapsed: bool) -> Outcome:
+        age, held = self._cache.clock() - loaded.born, loaded.held
+        if loaded.elsewhere and held is not None and age >= held.lifetime.fresh:
+            return _stale(held, age, "stale-while-revalidate")
+        known = Outcome(
+            status="collapsed" if collapsed else "miss",
+            forwarded=forwarded,
+            age=age,
+            fresh=loaded.lifetime.fresh if held is not None else 0.0,
+            held=held,
+            fetched_at=loaded.fetched_at,
+        )
+        if loaded.elsewhere and not collapsed:
+            return msgspec.structs.replace(known, status="hit", forwarded=None, detail="shared")
+        return known
+
+    def _value(self, held: Held, topic: Topic) -> Any:
+        """A copy of its own of what is kept; None: it can't be read."""
+        if (data := self._cache.memory.data(held)) is None:
+            return None
+        try:
+            return msgspec.json.decode(data, type=topic.shape)
+        except msgspec.MsgspecError:
+            return None
+
+    def _saw(self, outcome: Outcome) -> None:
+        self.reading.outcomes.append(outcome)
+        counts = self._cache.counts
+        setattr(counts, outcome.status, getattr(counts, outcome.status) + 1)
+
+
+def _stale(held: Held, age: float, detail: str) -> Outcome:
+    return Outcome(
+        status="stale",
+        forwarded="stale",
+        age=age,
+        fresh=held.lifetime.fresh,
+        held=held,
+        fetched_at=held.fetched_at,
+        detail=detail,
+    )
+
+
+def _surely_unasked(error: BaseException) -> bool:
+    """Whether the vendor can't have acted, because not a byte has reached it."""
+    return isinstance(error, NotConfigured | CircuitOpen) or (isinstance(error, Unanswered) and not error.sent)
