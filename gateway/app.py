@@ -87,6 +87,7 @@ def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice 
         cached.share(partial(SharedLevel, shared))
     gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency), cache=cached)
     tenancy = Tenancy(configured, database, shared=shared, log=log)
+    tenancy.directory.changed = cached.forget_tenants
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:

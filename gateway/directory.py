@@ -79,6 +79,8 @@ class Directory:
         self._lock = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
         self._origins: frozenset[str] = frozenset()
+        self.changed: Callable[[frozenset[str]], None] = lambda _: None
+        """Is given the names of tenants that are no longer what they were."""
         self._resolve()
 
     def of(self, name: str) -> Tenant | None:
@@ -123,21 +125,29 @@ class Directory:
             Unavailable: The database failed; what was known stays.
         """
         async with self._lock:
-            changed = False
-            signatures = await asyncio.to_thread(self._looked_at) if self._signatures else {}
+            before = self._tenants
             try:
-                if await self._store.revision() != self._register.revision:
-                    self._register = await self._store.register()
-                    changed = True
+                await self._look_again()
             finally:
-                # Files are ours to read also while the database is gone.
-                if changed or signatures != self._signatures:
-                    await asyncio.to_thread(self._resolve)
-                    changed = True
-            if changed:
-                self._unclaimed = True
-            if self._unclaimed:
-                await self._claim()
+                if others := frozenset(name for name, was in before.items() if self._tenants.get(name) != was):
+                    self.changed(others)
+
+    async def _look_again(self) -> None:
+        changed = False
+        signatures = await asyncio.to_thread(self._looked_at) if self._signatures else {}
+        try:
+            if await self._store.revision() != self._register.revision:
+                self._register = await self._store.register()
+                changed = True
+        finally:
+            # Files are ours to read also while the database is gone.
+            if changed or signatures != self._signatures:
+                await asyncio.to_thread(self._resolve)
+                changed = True
+        if changed:
+            self._unclaimed = True
+        if self._unclaimed:
+            await self._claim()
 
     async def _watch(self) -> None:
         while True:

@@ -251,6 +251,15 @@ class Cache:
         self.forget_where(choice.takes)
         return await self._shared.purge(choice) if self._shared is not None else None
 
+    def forget_tenants(self, names: frozenset[str]) -> None:
+        """Drop all that is kept for tenants whose accounts are others now: here at once, in Redis soon after."""
+        for name in names:
+            self.forget_where(Choice(tenant=name).takes)
+            if self._shared is not None:
+                task = asyncio.create_task(self._shared.purge(Choice(tenant=name)))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
     def drop_again(self, keys: list[str]) -> None:
         """Drop keys some more times: a write may yet happen."""
         if self._unknown < MOST_UNKNOWN:

@@ -522,15 +522,16 @@ def test_two_replicas_renew_an_expired_token_once(on_either: Settings, vendors: 
             replies = await asyncio.gather(*(client.get(f"{urls[n % 2]}/v1/domains") for n in range(6)))
         return {reply.status_code for reply in replies}
 
+    asking = msgspec.structs.replace(on_either, cache_list_fresh_seconds=0)
     counts, statuses = [], []
-    with RunningGateway(on_either) as one, RunningGateway(on_either) as other:
+    with RunningGateway(asking) as one, RunningGateway(asking) as other:
         _, secret = one.token(mode="live", scopes=["domains:read"])
         statuses.append(asyncio.run(together([one.url, other.url], secret)))
         counts.append(vendors.sandbox.count("POST /validate"))
         vendors.sandbox.clock.advance(73 * 3600)
         statuses.append(asyncio.run(together([one.url, other.url], secret)))
         counts.append(vendors.sandbox.count("POST /validate"))
-    with RunningGateway(on_either) as restarted:
+    with RunningGateway(asking) as restarted:
         statuses.append(asyncio.run(together([restarted.url, restarted.url], secret)))
         counts.append(vendors.sandbox.count("POST /validate"))
 
@@ -600,3 +601,22 @@ def test_a_file_of_the_environment_is_read_again_too(settings: Settings, tmp_pat
         until(lambda: client.get("/v1/domains").status_code == 200)
 
     assert first == 200
+
+
+def test_nothing_is_kept_of_an_account_that_a_tenant_has_left(
+    running: RunningGateway, admin: httpx.Client, vendors: SandboxServer
+) -> None:
+    """With other credentials the next read shows the other account, however fresh the last one was."""
+    vendors.sandbox.account("acme").domains.add("first.acme-moves.com")
+    vendors.sandbox.account("acme-two").domains.add("second.acme-moves.com")
+    admin.post("/v1/tenants", json={"name": "acme", "credentials": accounts("acme")})
+
+    with caller(running, "acme") as acme:
+        before = acme.get("/v1/domains").text
+        moved = admin.patch("/v1/tenants/acme", json={"credentials": accounts("acme-two")})
+        after = acme.get("/v1/domains").text
+
+    assert moved.status_code == 200
+    assert "first.acme-moves.com" in before
+    assert "second.acme-moves.com" in after
+    assert "first.acme-moves.com" not in after
