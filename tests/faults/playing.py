@@ -33,6 +33,8 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 def gateway_settings(folder: Path, vendor_url: str, **numbers: float) -> Settings:
     """A gateway whose vendors are all behind one URL, and whose breakers do not open."""
     return Settings(
+        cache_list_fresh_seconds=0,
+        cache_detail_fresh_seconds=0,
         database_url=Secret(f"sqlite:///{folder / 'gateway.db'}"),
         sandbox=vendor_url,
         log_level="error",
