@@ -75,7 +75,7 @@ class Answer:
         shown = reading.shown
         more = [(b"etag", etag), *_told(reading)]
         if shown is not None and shown.fresh > 0:
-            # A browser that kept a list by itself would show it on after its own write; asked with its tag, it costs little.
+            # A browser that kept a list on its own would go on showing it after its own write.
             more.append((b"cache-control", b"private, no-cache"))
             more.append((b"age", b"%d" % shown.age))
         if reading.none_match is not None and _matches(reading.none_match, etag):
