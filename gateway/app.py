@@ -57,7 +57,9 @@ document = partial(openapi.document, ROUTERS, DEPENDENCIES)
 """Makes the OpenAPI document."""
 
 
-def create_app(configured: Settings, *processors: SpanProcessor, notice: Notice | None = None) -> Application:
+def create_app(  # noqa: PLR0915 - a parts list: one line for each
+    configured: Settings, *processors: SpanProcessor, notice: Notice | None = None
+) -> Application:
     """The gateway as an ASGI application; its lifespan opens and closes everything.
 
     Args:
