@@ -52,6 +52,20 @@ def problem(body: Any) -> str:
     return "\n".join((f"{body['code']}: {body['detail']}", *faults))
 
 
+def token(body: Any) -> str:
+    """What it allows, and how long."""
+    whose = f"for {body['subject']} only, " if body["subject"] else ""
+    return f"{body['id']}: {whose}{' '.join(body['scopes'])}, until {body['expires_at']}"
+
+
+def payments(body: Any) -> str:
+    """Each with what is left of it."""
+    return "\n".join(
+        f"{row['amount']} {row['currency']['code']}, of which {row['refunded'] or '0'} given back"
+        for row in body["data"]
+    )
+
+
 def prices(body: Any) -> str:
     """What each asks."""
 

@@ -57,6 +57,7 @@ class Walk:
         expect: int = 200,
         body: object = None,
         headers: dict[str, str] | None = None,
+        token: str | None = None,
     ) -> Any:
         """Send one request, print what came of it, and return the answer's body.
 
@@ -67,13 +68,17 @@ class Walk:
             expect: The status that it must have.
             body: Sent as JSON.
             headers: Sent besides the token.
+            token: Another than usual; empty: none.
 
         Raises:
             StepFailed: The status is not `expect`.
         """
         method, _, path = request.partition(" ")
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}" if token else ""
         started = perf_counter()
-        reply = self._api.request(method, path, json=body, headers=headers)
+        reply = self._api.request(method, path, json=body, headers=sent)
         took = (perf_counter() - started) * 1000
         colour = "green" if reply.is_success else "yellow"
         self._console.print(Text(f"\n  {title}", "bold"))
@@ -103,7 +108,7 @@ def walk(api: httpx.Client, sandbox: SandboxServer, spans: shown.Collected, cons
     merged = randbits(128) | 1
     _domains(steps, sandbox, merged)
     _billing(steps)
-    steps.step("Without a token", "GET /v1/domains", shown.problem, expect=401, headers={"Authorization": ""})
+    _tokens(steps)
     console.print(Text("\n  The merged call, as its trace", "bold"))
     console.print(Padding(shown.tree(spans.of(merged)), (0, 0, 0, 4)))
     if len(spans.of(merged)) < MERGED_SPANS:
@@ -156,6 +161,31 @@ def _billing(steps: Walk) -> None:
     steps.step("They take a break", pause, shown.subscription, body={"pause_till": None})
     back = {"external_id": BUYER, "order_id": paid["order_id"], "amount": "20.00", "soft_refund": True}
     steps.step("They get something back", "POST /v1/refunds", shown.refund, body=back, headers=_key())
+
+
+def _tokens(steps: Walk) -> None:
+    steps.step("Without a token", "GET /v1/domains", shown.problem, expect=401, token="")
+    wish = {"name": "a partner", "scopes": ["domains:read", "catalog:read"], "expires_in": "90d"}
+    partner = steps.step("A partner gets a token of their own", "POST /v1/tokens", shown.token, body=wish, expect=201)
+    steps.step("With it they read domains", "GET /v1/domains?limit=1", shown.domains, token=partner["token"])
+    taken = {"hostname": "partner.example.com"}
+    steps.step(
+        "What it does not allow", "POST /v1/domains", shown.problem, body=taken, expect=403, token=partner["token"]
+    )
+    limited = {"subject": BUYER, "scopes": ["customers:read", "payments:read"]}
+    customer = steps.step(
+        "The shop's backend gives a customer a token, for minutes",
+        "POST /v1/tokens/delegated",
+        shown.token,
+        body=limited,
+        expect=201,
+    )["token"]
+    steps.step("They see what they paid", f"GET /v1/customers/{BUYER}/payments", shown.payments, token=customer)
+    steps.step(
+        "And nobody else's payments", "GET /v1/customers/user-ada/payments", shown.problem, expect=403, token=customer
+    )
+    steps.step("The partner's is withdrawn", f"DELETE /v1/tokens/{partner['id']}", lambda _: "revoked", expect=204)
+    steps.step("And refused", "GET /v1/domains", shown.problem, expect=401, token=partner["token"])
 
 
 def _short(uuid: re.Match[str]) -> str:

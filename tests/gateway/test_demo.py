@@ -24,7 +24,7 @@ def test_the_walk_ends_well_and_is_plain_when_piped() -> None:
 
     assert walked.returncode == 0, walked.stdout + walked.stderr
     assert "\x1b" not in walked.stdout
-    assert len(re.findall(r" (?:200|201|204|401|402|409|422) +[0-9.]+ ms", walked.stdout)) >= 18
+    assert len(re.findall(r" (?:200|201|204|401|402|403|409|422) +[0-9.]+ ms", walked.stdout)) >= 27
     assert "├── GET /domains/{domain}  funnelflux 200" in walked.stdout
     assert "└── POST /domains/check  funnelflux 200" in walked.stdout
     served = re.search(r"url +http://127\.0\.0\.1:(\d+)", walked.stdout)
