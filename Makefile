@@ -10,9 +10,12 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-vers
 TS     := tests/clients_ts
 TS_BIN := $(TS)/node_modules/.bin
 
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run sandbox test prove check format lint types imports \
-	docs openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients lock clean
+	docs openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients \
+	pages-if-chromium check-pages lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,7 +57,7 @@ test: setup ## Run the whole test suite
 prove: setup ## Measure what is promised when vendors fail; minutes, best on an idle machine
 	@$(BIN)/python -m bench.prove
 
-check: setup lint types imports openapi-check openapi-breaking test clients-if-node ## Everything CI checks
+check: setup lint types imports openapi-check openapi-breaking test clients-if-node pages-if-chromium ## Everything CI checks
 
 format: setup ## Rewrite the code in the house format
 	@$(BIN)/ruff format .
@@ -120,12 +123,26 @@ clients-if-node:
 	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory check-clients; \
 	else echo "check-clients: SKIPPED, since node is not installed; the document is not linted, no client is proven"; fi
 
+# Beside .venv, not in it: what drives a browser is large, and nothing else needs it.
+build/pages/.ready: .uv/.ready requirements-pages.lock
+	@rm -rf build/pages
+	@$(UV) pip install --quiet --python $(VENV) --target build/pages --require-hashes -r requirements-pages.lock
+	@touch $@
+
+check-pages: setup build/pages/.ready ## Look at the pages in a headless Chromium (CHROMIUM= names it)
+	@CHROMIUM="$(CHROMIUM)" PYTHONPATH=build/pages $(BIN)/python -m pytest tests/pages $(ARGS)
+
+pages-if-chromium:
+	@if test -n "$(CHROMIUM)"; then $(MAKE) --no-print-directory check-pages; \
+	else echo "check-pages: SKIPPED, since no Chromium is installed; nobody has looked at the pages as a browser does"; fi
+
 lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
 	@echo "uv>=0.9" | $(COMPILE) --upgrade - -o requirements-uv.lock
 	@$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	@$(COMPILE) --upgrade --group build -c requirements.lock -o requirements-build.lock
 	@$(COMPILE) --upgrade --group clients -o requirements-clients.lock
 	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) --upgrade --group pages -c requirements-dev.lock -o requirements-pages.lock
 
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .uv build $(TS)/node_modules $(TS)/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -44,6 +44,7 @@ from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, lifetimes, tenant_context
 from gateway.windows import Windows
 from routes import ROUTERS
+from routes.docs.site import Site
 from routes.ownership import OWNERS
 
 DEPENDENCIES: Final = {
@@ -127,6 +128,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                     await issuer.close()
                 await asyncio.to_thread(telemetry.stop, provider)
 
+    written = cache(lambda: msgspec.json.encode(document()))
     app = Litestar(
         route_handlers=ROUTERS,
         dependencies=DEPENDENCIES,
@@ -150,7 +152,8 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "tenants": tenancy.tenants,
                 "notice": notice,
                 "cache": cached,
-                "document": cache(lambda: msgspec.json.encode(document())),
+                "document": written,
+                "site": Site(written),
             }
         ),
         openapi_config=None,

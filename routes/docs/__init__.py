@@ -1,7 +1,7 @@
-"""The API document, and a page for each problem."""
+"""The API document, and pages for people: the API, and each problem."""
 
-from html import escape
-from typing import Any, Final, cast
+import asyncio
+from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response, Router, get
@@ -10,15 +10,7 @@ from litestar.params import FromPath
 from gateway.auth import needs_nothing
 from gateway.problems import NotFound, catalogue
 from gateway.rfc9457 import Problem
-
-_STYLE: Final = (
-    ":root{color-scheme:light dark}"
-    "body{font:1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
-    "code{font-size:.95em}dt{font-weight:600;margin-top:1rem}dd{margin:0}"
-)
-_SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-}
+from routes.docs.site import Site
 
 
 class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,15 +53,12 @@ async def api_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
 @get("/problems", opt=needs_nothing(), operation_id="listProblems", status_code=200)
 async def list_problems(request: Request[Any, Any, Any]) -> Response[ProblemIndex] | Response[str]:
     """List every problem; a page for people, or JSON by `Accept`."""
-    pages = [ProblemPage.of(problem) for problem in catalogue()]
     if not _for_people(request):
-        return Response(ProblemIndex(data=pages))
-    rows = "".join(
-        f'<dt><a href="problems/{page.code}"><code>{page.code}</code></a> {page.status}</dt>'
-        f"<dd>{escape(page.meaning)}</dd>"
-        for page in pages
-    )
-    return _page("Problems", f"<dl>{rows}</dl>")
+        return Response(
+            ProblemIndex(data=[ProblemPage.of(problem) for problem in catalogue()]), headers={"Vary": "Accept"}
+        )
+    # In a thread, like all pages: the first one has to be written.
+    return (await asyncio.to_thread(lambda: _site(request).problems)).given(request)
 
 
 @get("/problems/{code:str}", opt=needs_nothing(), operation_id="getProblem", status_code=200)
@@ -78,17 +67,36 @@ async def get_problem(code: FromPath[str], request: Request[Any, Any, Any]) -> R
     problem = next((problem for problem in catalogue() if problem.code == code), None)
     if problem is None:
         raise NotFound("There is no such problem.")
-    page = ProblemPage.of(problem)
     if not _for_people(request):
-        return Response(page)
-    again = "Yes, as it is." if page.retryable else "Not as it is."
-    return _page(
-        page.title,
-        f"<dl><dt>Code</dt><dd><code>{page.code}</code></dd>"
-        f"<dt>Status</dt><dd>{page.status}</dd>"
-        f"<dt>What happened</dt><dd>{escape(page.meaning)}</dd><dt>Send it again?</dt><dd>{again}</dd>"
-        f"<dt>What to do</dt><dd>{escape(page.remedy)}</dd></dl>",
-    )
+        return Response(ProblemPage.of(problem), headers={"Vary": "Accept"})
+    return (await asyncio.to_thread(_site(request).problem, problem)).given(request)
+
+
+@get("/docs", opt=needs_nothing(), operation_id="showApi", status_code=200, include_in_schema=False)
+async def show_api(request: Request[Any, Any, Any]) -> Response[str]:
+    """Show the API to people."""
+    return (await asyncio.to_thread(lambda: _site(request).reference)).given(request)
+
+
+@get("/docs/{name:str}", opt=needs_nothing(), operation_id="showPart", status_code=200, include_in_schema=False)
+async def show_part(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Give a part of a page."""
+    if (part := _site(request).part(name)) is None:
+        raise NotFound("There is no such file.")
+    return part.given(request)
+
+
+@get("/", opt=needs_nothing(), operation_id="welcome", status_code=200, include_in_schema=False)
+async def welcome(request: Request[Any, Any, Any]) -> Response[str]:
+    """Lead people to the pages; to programs there is nothing here."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise NotFound("There is nothing at this path.")
+    return _site(request).welcome.given(request)
+
+
+def _site(request: Request[Any, Any, Any]) -> Site:
+    site: Site = request.app.state.site
+    return site
 
 
 def _for_people(request: Request[Any, Any, Any]) -> bool:
@@ -97,14 +105,8 @@ def _for_people(request: Request[Any, Any, Any]) -> bool:
     return "text/html" in accepted or "json" not in accepted
 
 
-def _page(title: str, content: str) -> Response[str]:
-    html = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)} - Funnel Gateway</title><style>{_STYLE}</style>"
-        f"<h1>{escape(title)}</h1>{content}</html>"
-    )
-    return Response(html, media_type="text/html", headers=_SECURITY)
-
-
-router = Router("/", route_handlers=[api_document, list_problems, get_problem], tags=["Documentation"])
+router = Router(
+    "/",
+    route_handlers=[api_document, list_problems, get_problem, show_api, show_part, welcome],
+    tags=["Documentation"],
+)
