@@ -65,6 +65,7 @@ def _farewell(url: str, token: Secret, console: Console) -> None:
     console.print(f"    url    {url}", soft_wrap=True)
     console.print(f"    token  {token.reveal()}", soft_wrap=True)
     console.print(f"    curl -H 'Authorization: Bearer {token.reveal()}' {url}/v1/domains", soft_wrap=True)
+    console.print(f"    docs   {url}/docs takes the token, and makes calls from there", soft_wrap=True)
 
 
 async def _token(settings: Settings) -> Secret:

@@ -1,4 +1,7 @@
-"""The API document, and pages for people: the API, and each problem."""
+"""The API document, and a page for each problem.
+
+Beside them the page of the API itself, and what pages are made of.
+"""
 
 import asyncio
 from typing import Any, cast

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-_ALONE: Final = frozenset({"meta", "link", "input"})
+_ALONE: Final = frozenset({"meta", "link", "input", "wbr"})
 """Elements that have no content."""
 
 _CODE: Final = re.compile(r"`([^`]+)`")

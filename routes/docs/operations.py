@@ -22,7 +22,9 @@ class Operation(NamedTuple):
     def line(self) -> Html:
         """Its method and its path."""
         method = tag("span", self.method, class_=f"method {self.method.lower()}")
-        return joined([method, " ", tag("code", self.path)])
+        # It breaks before a slash, where it must.
+        steps = [part for step in self.path[1:].split("/") for part in (tag("wbr"), f"/{step}")]
+        return joined([method, " ", tag("code", *steps[1:])])
 
 
 def operations(document: Mapping[str, Any]) -> list[Operation]:

@@ -34,7 +34,7 @@ def access() -> Html:
         tag("p", inline(ACCESS.replace("\n", " "))),
         listing("Command", COMMAND),
         tag("p", inline(KEPT.replace("\n", " "))),
-        tag("noscript", tag("p", "Calls from this page need JavaScript; all the rest does not.")),
+        tag("p", "Calls from this page need JavaScript; all the rest does not.", id="access-none"),
         tag(
             "form",
             tag("label", "Test token", for_="token"),

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -12,6 +13,8 @@ import pytest
 from gateway.problems import catalogue
 from gateway.rfc9457 import Problem
 from routes.docs.html import inline, prose, tag
+from routes.docs.trying import COMMAND
+from tests.support.commands import gateway as gateway_command
 from tests.support.gateway import RunningGateway
 from tests.support.html import Page
 
@@ -140,12 +143,16 @@ def test_the_page_of_the_api_has_every_operation(anyone: httpx.Client) -> None:
     assert {f"shape-{name}" for name in document["components"]["schemas"]} <= set(page.ids)
 
 
-def test_the_page_says_how_to_get_a_test_token(anyone: httpx.Client) -> None:
-    """Nobody has to look elsewhere for it, nor use a live one."""
+def test_the_page_says_how_to_get_a_test_token(anyone: httpx.Client, database_path: Path) -> None:
+    """Nobody has to look elsewhere for it, nor use a live one; the command is one that works."""
     text = Page(anyone.get("/docs").text).text
+    _, *arguments = shlex.split(COMMAND.replace("\\\n", " "))
 
-    assert "gateway token create --name docs --mode test" in text
+    done = gateway_command(*arguments, environment={"GATEWAY_DATABASE_URL": f"sqlite:///{database_path}"})
+
+    assert COMMAND in text
     assert "Live tokens are not taken here" in text
+    assert "fgw_test_" in done.stdout
 
 
 @pytest.mark.parametrize("problem", [*catalogue()], ids=lambda problem: problem.code)

@@ -5,7 +5,7 @@ from typing import Final
 
 from typing_extensions import override
 
-ALONE: Final = frozenset({"meta", "link", "input"})
+ALONE: Final = frozenset({"meta", "link", "input", "wbr"})
 
 
 class Page(HTMLParser):

@@ -48,6 +48,7 @@ function access() {
   const field = document.getElementById("token");
   const state = document.getElementById("access-state");
 
+  document.getElementById("access-none").hidden = true;
   form.hidden = false;
   if (token()) state.textContent = "A token is in use.";
   form.addEventListener("submit", (event) => {
