@@ -27,7 +27,7 @@ _AGAIN: Final = {
     ),
     "wait": (
         "Yes",
-        "Send the same again, as it is, after as many seconds as `Retry-After` says.",
+        "Send the same again, as it is, after as many seconds as `Retry-After` says; if it is not there, after one.",
     ),
     "pause": (
         "Yes",

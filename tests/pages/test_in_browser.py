@@ -203,6 +203,19 @@ def test_a_write_reaches_the_sandbox(visitor: Visitor, secret: str, tenant: Tena
     assert secret not in page.content()
 
 
+def test_a_key_stays_until_another_is_asked_for(visitor: Visitor) -> None:
+    """A second click is the same intention; only the reader begins a new one."""
+    page = visitor.sees("/docs#createRefund")
+    field = page.locator("[id='createRefund.header.Idempotency-Key']")
+    before = field.input_value()
+
+    page.locator("#createRefund").get_by_role("button", name="New key").click()
+
+    assert re.fullmatch("[0-9a-f]{32}", before)
+    assert re.fullmatch("[0-9a-f]{32}", field.input_value())
+    assert field.input_value() != before
+
+
 def test_parameters_travel_where_they_belong(visitor: Visitor, secret: str) -> None:
     """An identifier with a slash stays one segment, and a list becomes several values."""
     page = holding(visitor.sees("/docs"), secret)

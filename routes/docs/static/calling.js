@@ -184,13 +184,26 @@ function freshKey() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** A field with a key in it, and a button for the next intention: the same key would repeat this one. */
+function keyed(field) {
+  const button = made("button", "New key", "quiet");
+  button.type = "button";
+  button.addEventListener("click", () => {
+    field.value = freshKey();
+  });
+  field.value = freshKey();
+  const row = made("div", "", "row");
+  field.replaceWith(row);
+  row.append(field, button);
+}
+
 function calls() {
   for (const form of document.querySelectorAll("form.try")) {
     form.hidden = false;
     const told = form.parentElement.querySelector(".told");
     if (told) told.hidden = true; // The fields say the same.
     const key = form.querySelector('input[name="Idempotency-Key"]');
-    if (key) key.value = freshKey();
+    if (key) keyed(key);
     let waiting = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
