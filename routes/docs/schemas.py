@@ -81,6 +81,9 @@ def _bounds(schema: Schema) -> Iterator[Html]:
     for inner in (schema, *schema.get("anyOf", ()), schema.get("items", {})):
         for key, words in _BOUNDS.items():
             if key in inner:
+                if (key, inner[key]) == ("minLength", 1):
+                    yield Html("not empty")
+                    continue
                 before, _, after = words.partition("{}")
                 value = tag("code", str(inner[key])) if key == "pattern" else joined([str(inner[key])])
                 yield joined([before, value, after])

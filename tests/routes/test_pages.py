@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 from gateway.problems import catalogue
 from gateway.rfc9457 import Problem
 from routes.docs.html import inline, prose, tag
+from routes.docs.schemas import bounds, kind
 from routes.docs.trying import COMMAND
 from tests.support.commands import gateway as gateway_command
 from tests.support.gateway import RunningGateway
@@ -252,3 +254,24 @@ def test_colours_stand_in_the_variables_only() -> None:
     elsewhere = re.sub(r":root \{.*?\}", "", STYLES, flags=re.DOTALL)
 
     assert not re.search(r"#[0-9a-f]{3,8}\b[^{]*;|rgb|hsl", elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("schema", "told", "kept_to"),
+    [
+        ({"type": "string", "minLength": 1, "maxLength": 9}, "string", "not empty; at most 9 characters"),
+        ({"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 2}]}, "integer or null", "at least 2"),
+        ({"type": "array", "items": {"enum": ["a", 1]}}, "list of <code>&quot;a&quot;</code> or <code>1</code>", None),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "object of string", None),
+        ({"type": "object", "additionalProperties": True}, "object", None),
+        ({"$ref": "#/components/schemas/Unit"}, '<a href="#shape-Unit">Unit</a>', None),
+        ({"type": ["string", "null"], "format": "date-time"}, "string or null", None),
+        ({"type": "string", "pattern": "^<$", "default": "x"}, "string", "matches <code>^&lt;$</code>; default "),
+        ({}, "any JSON", None),
+    ],
+)
+def test_schemas_are_put_into_words(schema: dict[str, Any], told: str, kept_to: str | None) -> None:
+    """Types, choices and bounds, as far as our own document uses them."""
+    assert kind(schema) == told
+    assert (bounds(schema) or "").startswith(kept_to or "")
+    assert (bounds(schema) is None) == (kept_to is None)
