@@ -79,16 +79,16 @@ def bounds(schema: Schema) -> Html | None:
 
 def _bounds(schema: Schema) -> Iterator[Html]:
     for inner in (schema, *schema.get("anyOf", ()), schema.get("items", {})):
-        for key, words in _BOUNDS.items():
-            if key in inner:
-                if (key, inner[key]) == ("minLength", 1):
-                    yield Html("not empty")
-                    continue
-                before, _, after = words.partition("{}")
-                value = tag("code", str(inner[key])) if key == "pattern" else joined([str(inner[key])])
-                yield joined([before, value, after])
+        yield from (_bound(key, inner[key]) for key in _BOUNDS if key in inner)
     if schema.get("default") is not None:
         yield joined(["default ", tag("code", json.dumps(schema["default"]))])
+
+
+def _bound(key: str, value: Any) -> Html:
+    if (key, value) == ("minLength", 1):
+        return Html("not empty")
+    before, _, after = _BOUNDS[key].partition("{}")
+    return joined([before, tag("code", value) if key == "pattern" else str(value), after])
 
 
 def note(schema: Schema) -> str:
