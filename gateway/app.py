@@ -24,28 +24,33 @@ from gateway.cache.shared import SharedLevel
 from gateway.client_address import ClientAddress, Guesses
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
+from gateway.encryption import Keyring
 from gateway.identity_provider import IdentityProvider
 from gateway.last_used import LastUsed
 from gateway.limits import Limits
 from gateway.load import Load
 from gateway.oidc import Authenticator, Jwts
+from gateway.operations import Operations
 from gateway.paths import Namesakes
 from gateway.settings import Settings
+from gateway.settling import Settling
 from gateway.shared_store import SharedStore
 from gateway.stopping import Notice
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
+from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.tenancy import Tenancy
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
 from gateway.tokens import Tokens
-from gateway.upstreams import Upstreams, lifetimes, tenant_context
+from gateway.upstreams import Upstreams, lifetimes, scene_of, tenant_context
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.docs.site import Site
 from routes.ownership import OWNERS
+from routes.settlement import KINDS
 
 DEPENDENCIES: Final = {
     "tenant": Provide(tenant_context, sync_to_thread=False),
@@ -91,6 +96,13 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
     gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency), cache=cached)
     tenancy = Tenancy(configured, database, shared=shared, log=log)
     tenancy.directory.changed = cached.forget_tenants
+    operations = Operations(
+        OperationStore(database),
+        now=time,
+        deadline_seconds=max(configured.deadline_seconds, configured.money_deadline_seconds),
+        keep_days=configured.operation_retention_days,
+        sealing=Keyring.of(configured.encryption_keys),
+    )
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -112,11 +124,14 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 provider=provider,
                 log=log,
             )
-            sweep = asyncio.create_task(audit.sweep())
+            settling: Settling = app.state.settling
+            background = [asyncio.create_task(loop()) for loop in (audit.sweep, settling.sweep, settling.run)]
             try:
                 yield
             finally:
-                sweep.cancel()
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
                 await cached.close()
                 await app.state.upstreams.close()
                 await last_used.close()
@@ -154,11 +169,14 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "cache": cached,
                 "document": written,
                 "site": Site(written),
+                "operations": operations,
+                "settled_kinds": frozenset(name for name, kind in KINDS.items() if kind.settle is not None),
             }
         ),
         openapi_config=None,
         logging_config=None,
     )
+    app.state.settling = Settling(operations, KINDS, scenes=partial(scene_of, app.state), provider=provider, log=log)
     gate.learn(app.routes)
     return Edge(
         app,

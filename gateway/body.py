@@ -50,7 +50,9 @@ class StrictRequest(Request[Any, Any, Any]):
         needs = self.route_handler.opt["needs"]
         subject = principal.subject if principal is not None else None
         data = decoded(body if subject is None else filled(body, _members(declared), subject), declared)
-        Exchange.of(self.scope).target |= {name: getattr(data, name) for name in needs.target}
+        Exchange.of(self.scope).target |= {
+            name: given for name in needs.target if (given := getattr(data, name)) is not None
+        }
         if subject is None:
             return data
         source = needs.customer

@@ -85,6 +85,10 @@ class Exchange:
         self.status: int | None = None
         self.target: dict[str, Any] = {}
         """What the request is about: identifiers by name."""
+        self.operation: str | None = None
+        """Where the operation is read that the request has begun."""
+        self.keeper: Callable[[int, Mapping[str, str], bytes], Awaitable[dict[str, str]]] | None = None
+        """Is given the whole answer before the caller gets it, and returns headers to add."""
         self.before_answer: Callable[[int | None], Awaitable[None]] | None = None
         """Is awaited once, with the status, before the answer begins; with None if there is none."""
 
@@ -276,8 +280,32 @@ class _Answer:
         self._send = send
         self._common = common
         self._head = head
+        self._held: Message | None = None
+        self._body = b""
 
     async def __call__(self, message: Message) -> None:
+        if self.exchange.keeper is None:
+            await self._pass(message)
+        elif message["type"] == "http.response.start":
+            self._held = message
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._pass_whole()
+
+    async def _pass_whole(self) -> None:
+        """Have the answer kept, then let it go."""
+        start, keeper = self._held, self.exchange.keeper
+        assert start is not None  # noqa: S101 - ASGI's order of messages
+        assert keeper is not None  # noqa: S101 - or nothing is held
+        self.exchange.keeper = None
+        given = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in start.get("headers", ())}
+        more = await keeper(start["status"], given, self._body)
+        added = [(name.encode(), value.encode("latin-1")) for name, value in more.items()]
+        await self._pass({**start, "headers": [*start.get("headers", ()), *added]})
+        await self._pass({"type": "http.response.body", "body": self._body})
+
+    async def _pass(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             given = [(name.lower(), value) for name, value in message.get("headers", ())]
             for name, value in given:
@@ -334,6 +362,8 @@ def crash() -> Problem:
 
 def rendered(problem: Problem, exchange: Exchange) -> bytes:
     """The problem's body as JSON."""
+    if problem.outcome is not None and problem.operation is None:
+        problem.operation = exchange.operation
     return msgspec.json.encode(problem.body(exchange.occurrence))
 
 

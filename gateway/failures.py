@@ -17,6 +17,7 @@ from clients.errors import UpstreamError
 from gateway import query
 from gateway.body import missing
 from gateway.edge import Exchange, crash, rendered
+from gateway.idempotency import Replayed
 from gateway.problems import (
     InternalError,
     MalformedRequest,
@@ -25,6 +26,7 @@ from gateway.problems import (
     OutcomeUnknown,
     StorageUnavailable,
     ValidationFailed,
+    catalogue,
     problem_of,
 )
 from gateway.rfc9457 import Fault, Problem
@@ -51,6 +53,8 @@ def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any
 
     def answered(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         exchange = Exchange.of(request.scope)
+        if isinstance(error, Replayed):
+            return _replay(error, exchange)
         problem = _problem(error, request)
         if isinstance(error, _LEFT) and str(error.detail) == "client disconnected prematurely":
             problem = MalformedRequest("The connection ended before the body was whole.")
@@ -94,6 +98,20 @@ def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # n
             return MalformedRequest(error.detail)
         case _:
             return crash()
+
+
+def _replay(replayed: Replayed, exchange: Exchange) -> Response[bytes]:
+    """An earlier answer, byte for byte."""
+    answer = replayed.answer
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP's own number
+        code = answer.shown.get("code")
+        exchange.problem = next((problem("Replayed.") for problem in catalogue() if problem.code == code), None)
+    return Response(
+        answer.body.encode(),
+        status_code=answer.status,
+        headers=replayed.headers,
+        media_type=answer.headers.get("content-type"),
+    )
 
 
 def _is_crash(error: Exception, problem: Problem) -> bool:

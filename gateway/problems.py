@@ -39,6 +39,37 @@ class IdempotencyKeyRequired(Problem):
     remedy = "Make a key of your own for each intended payment, such as a UUID, and send it with every attempt at it."
 
 
+class IdempotencyInProgress(Problem):
+    """The first request with this `Idempotency-Key` is still under way."""
+
+    code, status, title, retryable = "idempotency_in_progress", 409, "First request under way", True
+    remedy = "Wait for as long as `Retry-After` says, then send the same again: you get the first one's answer."
+
+
+class IdempotencyMismatch(Problem):
+    """The `Idempotency-Key` was used for another request: another path, query or body."""
+
+    code, status, title = "idempotency_mismatch", 422, "Key used for something else"
+    remedy = "Send the first request again as it was, or make a new key if you mean something new."
+
+
+class OperationInProgress(Problem):
+    """Nobody knows yet how another operation on the same order, purchase or subscription ends."""
+
+    code, status, title = "operation_in_progress", 409, "Another operation is open"
+    remedy = (
+        "Read `operation` until it is settled; a new key is no way round it. If you mean to do it besides, "
+        "whatever the other one has done, send its id as `confirm_duplicate`."
+    )
+
+
+class SecretAlreadyShown(Problem):
+    """The answer to this `Idempotency-Key` showed a secret, which is not kept."""
+
+    code, status, title = "secret_already_shown", 409, "Secret already shown"
+    remedy = "If the secret is lost, make a new one under a new key, and revoke what the first request made."
+
+
 class TokenMissing(Problem):
     """The route needs a token, and the request carried none."""
 
@@ -298,7 +329,10 @@ class OutcomeUnknown(Problem):
     """The request was sent to the vendor, and no whole answer came back: it may or may not have happened."""
 
     code, status, title = "outcome_unknown", 504, "Outcome unknown"
-    remedy = "Do not send it again blindly. Read the resource to see whether it happened; the gateway never repeats it."
+    remedy = (
+        "Do not send it again blindly: the gateway never repeats it. Read `operation` to see what became of it; "
+        "the same `Idempotency-Key` gives its answer once that is known."
+    )
     outcome = "unknown"
 
 

@@ -51,6 +51,8 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[Fault, ...] = ()
     outcome: str | None = None
     """`unknown`: it may or may not have happened."""
+    operation: str | None = None
+    """Where to read what became of it, or of what is in the way."""
     order_id: str | None = None
     """The vendor's order that a payment was for."""
 
@@ -64,6 +66,7 @@ class Problem(Exception):
         faults: For validation: all that is wrong.
         headers: To send beside the body, such as `Retry-After`.
         order_id: For payments: the vendor's order.
+        operation: Where the operation is read that this is about.
         retryable: Where it differs from what the class says.
     """
 
@@ -82,6 +85,7 @@ class Problem(Exception):
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
         order_id: str | None = None,
+        operation: str | None = None,
         retryable: bool | None = None,
     ) -> None:
         super().__init__(detail)
@@ -90,6 +94,7 @@ class Problem(Exception):
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
         self.order_id = order_id
+        self.operation = operation
         self._retryable = self.retryable if retryable is None else retryable
 
     def body(self, at: Occurrence) -> ProblemBody:
@@ -107,5 +112,6 @@ class Problem(Exception):
             upstream=self.upstream,
             errors=self.faults,
             outcome=self.outcome,
+            operation=f"{at.public_url}{self.operation}" if self.operation is not None else None,
             order_id=self.order_id,
         )

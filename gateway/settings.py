@@ -133,6 +133,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a vendor that fails is left alone."""
     audit_retention_days: int = 400
     """How long the record of who did what is kept."""
+    operation_retention_days: int = 7
+    """How long a settled operation, and the answer to its key, is kept; an open one stays for ever."""
     limit_per_minute: int = 600
     """Requests of one token that has no limit of its own; here and below, 0 is no limit."""
     limit_money_per_minute: int = 60
@@ -438,6 +440,7 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("breaker_calls", _count),
     ("breaker_open_seconds", _seconds),
     ("audit_retention_days", _count),
+    ("operation_retention_days", _count),
     ("limit_per_minute", _limit),
     ("limit_money_per_minute", _limit),
     ("limit_probe_per_minute", _limit),

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from gateway.principal import Principal
 from gateway.problems import NotFound, SubjectMismatch
 from gateway.storage.database import Unavailable
 from gateway.storage.ownership import OwnershipStore
@@ -33,6 +32,8 @@ class Whose(StrEnum):
 
     NOBODY = "nobody"
     """It is about none: everybody may read it."""
+    TOKEN = "token"  # noqa: S105 - a place, not a secret
+    """It is whoever's token it is: the route shows what is theirs."""
     PATH = "path"
     QUERY = "query"
     BODY = "body"
@@ -120,17 +121,18 @@ def _same(given: object, subject: str) -> None:
 
 
 class Belongings:
-    """What customers own, as far as this gateway saw it begin; of one tenant in one mode.
+    """What customers own and which ids mean the same, as far as this gateway saw it begin; of one tenant in one mode.
 
     Args:
         store: Where it is kept.
-        principal: Whose tenant and mode.
+        tenant: Whose customers they are.
+        mode: Of the tenant.
         log: Is told what could not be kept.
     """
 
-    def __init__(self, store: OwnershipStore, principal: Principal, log: Log) -> None:
+    def __init__(self, store: OwnershipStore, tenant: str, mode: str, log: Log) -> None:
         self._store = store
-        self._place = (principal.tenant, principal.mode)
+        self._place = (tenant, mode)
         self._log = log
 
     async def add(self, kind: str, ident: str, subject: str) -> None:
@@ -150,11 +152,14 @@ class Belongings:
 
     async def alias(self, kind: str, ident: str, *, of: str) -> None:
         """Record that a resource has got another id; as `try_add`."""
+        if ident == of:
+            return
         try:
-            if (subject := await self.owner(kind, of)) is not None and ident != of:
+            await self._store.alias(*self._place, kind, ident, first=await self.first(kind, of))
+            if (subject := await self.owner(kind, of)) is not None:
                 await self.add(kind, ident, subject)
         except Unavailable:
-            self._log.error("owner not recorded", kind=kind, resource=ident)
+            self._log.error("alias not recorded", kind=kind, resource=ident)
 
     async def owner(self, kind: str, ident: str) -> str | None:
         """Whose it is; None: nothing is known of it.
@@ -163,3 +168,20 @@ class Belongings:
             Unavailable: The database failed.
         """
         return await self._store.owner(*self._place, kind, ident)
+
+    async def first(self, kind: str, ident: str) -> str:
+        """The id that a resource had first, which all its later ones stand for.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        return await self._store.first(*self._place, kind, ident) or ident
+
+    async def ids(self, kind: str, ident: str) -> list[str]:
+        """Every id of a resource.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        first = await self.first(kind, ident)
+        return [first, *await self._store.later(*self._place, kind, first)]

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import msgspec
 from litestar import Request
+from litestar.datastructures import State
 from opentelemetry.sdk.trace import TracerProvider
 
 from clients import billing, domains
@@ -43,6 +44,8 @@ from gateway.directory import Directory, Own, Tenant
 from gateway.edge import Exchange
 from gateway.encryption import Keyring
 from gateway.fingerprints import fingerprint
+from gateway.idempotency import Ledger
+from gateway.operations import Operation
 from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
@@ -201,16 +204,22 @@ class _Ready(msgspec.Struct, frozen=True):
     accounts: VendorAccounts
 
 
-class TenantContext(VendorAccounts, frozen=True, kw_only=True):
-    """All that a handler needs: this tenant's vendor clients, and where the request is."""
+class Scene(VendorAccounts, frozen=True, kw_only=True):
+    """A tenant's place in one mode: its vendor clients, and what answers are made of besides."""
 
-    principal: Principal
-    cache: TenantCache
     at: Occurrence
     belongings: Belongings
     """What this tenant's customers own."""
     cname_target: str | None
     """Where customers point their CNAME, if the operator has said so."""
+
+
+class TenantContext(Scene, frozen=True, kw_only=True):
+    """All that a handler needs: the tenant's place, who calls, and what may be sent once."""
+
+    principal: Principal
+    cache: TenantCache
+    ledger: Ledger
 
 
 class Upstreams:
@@ -273,6 +282,11 @@ class Upstreams:
     def tenant(self, name: str) -> Tenant | None:
         """What is registered of a tenant; None: nothing."""
         return self._directory.of(name)
+
+    def cname_target(self, tenant: str) -> str | None:
+        """Where a tenant's customers point their CNAME; a registered one has its own target, or none."""
+        registered = self.tenant(tenant)
+        return registered.cname_target if registered is not None else self._settings.funnelflux.cname_target
 
     async def close(self) -> None:
         """Close every connection."""
@@ -369,19 +383,35 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     principal = exchange.principal
     assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
     upstreams: Upstreams = request.app.state.upstreams
+    state = request.app.state
     accounts = upstreams.accounts(principal.tenant, principal.mode)
-    registered = upstreams.tenant(principal.tenant)
     cache: Cache = request.app.state.cache
     return TenantContext(
         **msgspec.structs.asdict(accounts),
         principal=principal,
         cache=exchange.cache or TenantCache(cache, principal.tenant, principal.mode, Reading()),
         at=exchange.occurrence,
-        belongings=Belongings(request.app.state.ownership, principal, request.app.state.log),
-        # A registered tenant's account may want another target than the default one: its own, or none.
-        cname_target=(
-            registered.cname_target if registered is not None else request.app.state.settings.funnelflux.cname_target
-        ),
+        belongings=Belongings(state.ownership, principal.tenant, principal.mode, state.log),
+        cname_target=upstreams.cname_target(principal.tenant),
+        ledger=Ledger(request, principal, state.operations, settled=state.settled_kinds, log=state.log),
+    )
+
+
+def scene_of(state: State, operation: Operation) -> Scene:
+    """The place of a tenant whose operation is looked at, where there is no request.
+
+    Args:
+        state: Of the application.
+        operation: The operation.
+    """
+    record = operation.record
+    mode = cast("Mode", record.mode)
+    upstreams: Upstreams = state.upstreams
+    return Scene(
+        **msgspec.structs.asdict(upstreams.accounts(record.tenant, mode)),
+        at=operation.at(state.settings.public_url),
+        belongings=Belongings(state.ownership, record.tenant, mode, state.log),
+        cname_target=upstreams.cname_target(record.tenant),
     )
 
 

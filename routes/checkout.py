@@ -1,5 +1,6 @@
 """Checkout: from the choice of a price point to the payment."""
 
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -11,10 +12,12 @@ from litestar.params import FromPath, JSONBody
 from clients.billing import wire
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
+from routes.intentions import about_order, followed
 from routes.ownership import ORDER, ORDER_IN_BODY, begun, opened, renamed
 from routes.shapes.checkout import (
     ChangedSession,
@@ -36,7 +39,9 @@ from routes.shapes.payments import PaymentResult
     operation_id="createCheckoutSession",
     status_code=201,
 )
-async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[TenantContext]) -> Response[Session]:
+async def create_session(
+    data: JSONBody[NewSession], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> Response[Session]:
     """Open an order for a price point, and get the token for its payment form.
 
     If the answer is lost, open another: an order that nobody pays is harmless.
@@ -44,18 +49,22 @@ async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[Ten
     if data.integration_type is IntegrationType.FAKE and tenant.principal.mode != "test":
         fault = Fault("/integration_type", "fakeintegration is for tokens of mode test only.")
         raise ValidationFailed("This session would take no money.", faults=[fault])
-    session = await tenant.checkout.create_client_session(
-        pp_ident=data.price_point,
-        external_id=data.external_id,
-        integration_type=data.integration_type,
-        region=data.region,
-        email_address=data.email_address,
-        country_code=data.country_code,
-        client_metadata=data.client_metadata or {},
-    )
-    await opened(tenant, session.order_id, data.external_id)
-    location = f"{tenant.at.public_url}/v1/checkout/sessions/{quote(session.order_id, safe='')}"
-    return Response(Session.public(session), headers={"Location": location})
+
+    async def act() -> Response[Session]:
+        session = await tenant.checkout.create_client_session(
+            pp_ident=data.price_point,
+            external_id=data.external_id,
+            integration_type=data.integration_type,
+            region=data.region,
+            email_address=data.email_address,
+            country_code=data.country_code,
+            client_metadata=(data.client_metadata or {}) | tenant.ledger.mark,
+        )
+        await opened(tenant, session.order_id, data.external_id)
+        location = f"{tenant.at.public_url}/v1/checkout/sessions/{quote(session.order_id, safe='')}"
+        return Response(Session.public(session), headers={"Location": location})
+
+    return await once(tenant.ledger, idempotency_key, Intention(listed=False), act, keyed=False)
 
 
 @patch(
@@ -65,17 +74,24 @@ async def create_session(data: JSONBody[NewSession], tenant: NamedDependency[Ten
     status_code=200,
 )
 async def update_session(
-    order_id: FromPath[str], data: JSONBody[SessionChange], tenant: NamedDependency[TenantContext]
+    order_id: FromPath[str],
+    data: JSONBody[SessionChange],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSession:
     """Bind a session to another price point."""
     order = uuid_in_path(order_id, "order_id")
-    await tenant.checkout.update_client_session(
-        client_token=data.client_token,
-        order_id=order,
-        pp_ident=data.price_point,
-        client_metadata=data.client_metadata,
-    )
-    return ChangedSession(order_id=order, price_point=data.price_point)
+
+    async def act() -> ChangedSession:
+        await tenant.checkout.update_client_session(
+            client_token=data.client_token,
+            order_id=order,
+            pp_ident=data.price_point,
+            client_metadata=data.client_metadata,
+        )
+        return ChangedSession(order_id=order, price_point=data.price_point)
+
+    return await once(tenant.ledger, idempotency_key, Intention(listed=False), act, keyed=False)
 
 
 UNDECIDED: Final = {
@@ -86,7 +102,7 @@ UNDECIDED: Final = {
 
 @post(
     "/payments",
-    opt=needs("checkout:write", customer=ORDER_IN_BODY, target=("order_id",), money=True),
+    opt=needs("checkout:write", customer=ORDER_IN_BODY, target=("order_id", "confirm_duplicate"), money=True),
     operation_id="createPayment",
     status_code=200,
     responses=UNDECIDED,
@@ -97,8 +113,8 @@ async def create_payment(
     """Charge a tokenized payment method for a session's order; the vendor takes two charges a day for one token."""
     order = str(data.order_id)
 
-    async def act() -> wire.PaymentResult:
-        return await tenant.checkout.create_payment(
+    async def act() -> Response[PaymentResult]:
+        paid = await tenant.checkout.create_payment(
             order,
             payment_method_token=data.payment_method_token,
             client_metadata=data.client_metadata,
@@ -108,15 +124,16 @@ async def create_payment(
             subdivision=data.subdivision,
             tax_calculation_id=data.tax_calculation_id,
         )
+        await renamed(tenant, order, now=paid.order_id)
+        return _answer(tenant, paid, order_id=order)
 
-    paid = await once(idempotency_key, act)
-    await renamed(tenant, order, now=paid.order_id)
-    return _answer(paid, order_id=order)
+    about = partial(about_order, tenant, order, despite=data.confirm_duplicate, instrument=data.payment_method_token)
+    return await once(tenant.ledger, idempotency_key, about, act)
 
 
 @post(
     "/payments/{order_id:str}/resume",
-    opt=needs("checkout:write", customer=ORDER, money=True),
+    opt=needs("checkout:write", customer=ORDER, target=("confirm_duplicate",), money=True),
     operation_id="resumePayment",
     status_code=200,
     responses=UNDECIDED,
@@ -130,12 +147,13 @@ async def resume_payment(
     """Complete a payment after the customer's action; the order is the newest that the payment answered."""
     order = uuid_in_path(order_id, "order_id")
 
-    async def act() -> wire.PaymentResult:
-        return await tenant.checkout.resume_payment(order, resume_token=data.resume_token)
+    async def act() -> Response[PaymentResult]:
+        paid = await tenant.checkout.resume_payment(order, resume_token=data.resume_token)
+        await renamed(tenant, order, now=paid.order_id)
+        return _answer(tenant, paid, order_id=order)
 
-    paid = await once(idempotency_key, act)
-    await renamed(tenant, order, now=paid.order_id)
-    return _answer(paid, order_id=order)
+    about = partial(about_order, tenant, order, despite=data.confirm_duplicate)
+    return await once(tenant.ledger, idempotency_key, about, act)
 
 
 @post(
@@ -144,7 +162,7 @@ async def resume_payment(
         "checkout:write",
         "payments:charge",
         customer=Whose.BODY,
-        target=("external_id", "price_point"),
+        target=("external_id", "price_point", "confirm_duplicate"),
         money=True,
     ),
     operation_id="payWithOneClick",
@@ -156,18 +174,22 @@ async def one_click(
 ) -> Response[PaymentResult]:
     """Charge a customer's saved payment method for a price point."""
 
-    async def act() -> wire.PaymentResult:
-        return await tenant.checkout.one_click(
-            data.external_id, pp_ident=data.price_point, client_metadata=data.client_metadata
-        )
+    async def act() -> Response[PaymentResult]:
+        metadata = (data.client_metadata or {}) | tenant.ledger.mark
+        paid = await tenant.checkout.one_click(data.external_id, pp_ident=data.price_point, client_metadata=metadata)
+        await begun(tenant, paid.order_id, data.external_id)
+        return _answer(tenant, paid, order_id=None)
 
-    paid = await once(idempotency_key, act)
-    await begun(tenant, paid.order_id, data.external_id)
-    return _answer(paid, order_id=None)
+    intention = Intention(
+        resource=("purchase", data.external_id, data.price_point),
+        facts={"external_id": data.external_id, "price_point": data.price_point},
+        despite=data.confirm_duplicate,
+    )
+    return await once(tenant.ledger, idempotency_key, intention, act)
 
 
-def _answer(paid: wire.PaymentResult, *, order_id: str | None) -> Response[PaymentResult]:
-    result = PaymentResult.public(paid, order_id=order_id)
+def _answer(tenant: TenantContext, paid: wire.PaymentResult, *, order_id: str | None) -> Response[PaymentResult]:
+    result = followed(tenant, PaymentResult.public(paid, order_id=order_id))
     return Response(result, status_code=result.http_status)
 
 

@@ -13,6 +13,8 @@ from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
 from gateway.fanout import with_optional
+from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
 from gateway.upstreams import DOMAIN_LIST, TenantContext, domain_detail
@@ -77,25 +79,31 @@ async def list_domains(
 
 
 @post("/", opt=needs("domains:write", target=("hostname",)), operation_id="createDomain", status_code=201)
-async def create_domain(data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext]) -> Response[DomainDetails]:
+async def create_domain(
+    data: JSONBody[NewDomain], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> Response[DomainDetails]:
     """Register a hostname and return the DNS records that its owner must publish.
 
     The vendor may bill for it.
     """
     hostname = _from_body(data)
-    missing = []
-    async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(hostname)):
-        info = await tenant.domains.create(hostname)
-    if info is None:
-        try:
-            info = await tenant.domains.get(hostname)
-        except UpstreamError as error:
-            info = wire.DomainInfo(domain=hostname)
-            missing = [Missing.of("details", error, tenant.at)]
-    return Response(
-        DomainDetails.merge(info, None, cname_target=tenant.cname_target, missing=missing),
-        headers={"Location": f"{tenant.at.public_url}/v1/domains/{hostname}"},
-    )
+
+    async def act() -> Response[DomainDetails]:
+        missing = []
+        async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(hostname)):
+            info = await tenant.domains.create(hostname)
+        if info is None:
+            try:
+                info = await tenant.domains.get(hostname)
+            except UpstreamError as error:
+                info = wire.DomainInfo(domain=hostname)
+                missing = [Missing.of("details", error, tenant.at)]
+        return Response(
+            DomainDetails.merge(info, None, cname_target=tenant.cname_target, missing=missing),
+            headers={"Location": f"{tenant.at.public_url}/v1/domains/{hostname}"},
+        )
+
+    return await once(tenant.ledger, idempotency_key, Intention(facts={"hostname": hostname}), act, keyed=False)
 
 
 @post("/check", opt=needs("domains:read", probe=True), operation_id="checkDomain", status_code=200)
@@ -115,11 +123,17 @@ async def get_domain(hostname: FromPath[str], tenant: NamedDependency[TenantCont
 
 
 @delete("/{hostname:str}", opt=needs("domains:write"), operation_id="deleteDomain", status_code=204)
-async def delete_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> None:
+async def delete_domain(
+    hostname: FromPath[str], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> None:
     """Remove a hostname and its registration."""
     name = _from_path(hostname)
-    async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(name)):
-        await tenant.domains.delete(name)
+
+    async def act() -> None:
+        async with tenant.cache.dropping(DOMAIN_LIST, domain_detail(name)):
+            await tenant.domains.delete(name)
+
+    await once(tenant.ledger, idempotency_key, Intention(facts={"hostname": name}), act, keyed=False)
 
 
 @post("/{hostname:str}/refresh", opt=needs("domains:read", probe=True), operation_id="refreshDomain", status_code=200)

@@ -6,6 +6,8 @@ from litestar.params import JSONBody
 
 from clients.errors import UpstreamError
 from gateway.auth import needs
+from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import FEATURES, TenantContext
@@ -27,10 +29,21 @@ async def list_features(
 
 
 @post("/", opt=needs("catalog:write", target=("ident",)), operation_id="createFeature", status_code=201)
-async def create_feature(data: JSONBody[NewFeature], tenant: NamedDependency[TenantContext]) -> WrittenFeature:
+async def create_feature(
+    data: JSONBody[NewFeature], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
+) -> WrittenFeature:
     """Add a feature that price points can grant."""
-    async with tenant.cache.dropping(FEATURES):
-        await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)
+
+    async def act() -> WrittenFeature:
+        async with tenant.cache.dropping(FEATURES):
+            await tenant.catalog.create_feature(data.ident, feature_type=data.feature_type)
+        return await _read_back(tenant, data)
+
+    return await once(tenant.ledger, idempotency_key, Intention(facts={"ident": data.ident}), act, keyed=False)
+
+
+async def _read_back(tenant: TenantContext, data: NewFeature) -> WrittenFeature:
+    """The feature after it was made; a read that fails does not undo it."""
     try:
         features = await tenant.catalog.list_features()
     except UpstreamError as error:

@@ -3,12 +3,14 @@
 from typing import Final
 from uuid import UUID
 
+from gateway.operations import visible
 from gateway.subjects import Owned, Owners
 from gateway.upstreams import TenantContext
 
 SUBSCRIPTION: Final = Owned("subscription", "path", "subscription_id")
 ORDER: Final = Owned("order", "path", "order_id")
 ORDER_IN_BODY: Final = Owned("order", "body", "order_id")
+OPERATION: Final = Owned("operation", "path", "operation_id")
 
 
 async def owns_subscription(tenant: TenantContext, ident: str) -> bool:
@@ -56,4 +58,19 @@ async def renamed(tenant: TenantContext, order_id: str, *, now: str | None) -> N
         await tenant.belongings.alias("order", newer, of=order)
 
 
-OWNERS: Final[Owners] = {"subscription": owns_subscription, "order": owns_order}
+async def first_order(tenant: TenantContext, order_id: str) -> str:
+    """The id that an order had first.
+
+    Raises:
+        Unavailable: The database failed.
+    """
+    return await tenant.belongings.first("order", _canonical(order_id) or order_id)
+
+
+async def owns_operation(tenant: TenantContext, ident: str) -> bool:
+    """Whether it was begun with a token of the customer's own."""
+    operation = await tenant.ledger.find(ident)
+    return operation is not None and visible(operation, tenant.principal)
+
+
+OWNERS: Final[Owners] = {"subscription": owns_subscription, "order": owns_order, "operation": owns_operation}

@@ -14,12 +14,13 @@ from clients.billing.operations import TRANSACTION_REPORT
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
 from gateway.rfc9457 import Fault, UpstreamReference
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
+from routes.ownership import first_order
 from routes.shapes.identifiers import external_id_in_path
-from routes.shapes.missing import Missing
 from routes.shapes.money import amount, parsed, real
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.payments import Payment, Refund, RefundedPayment
@@ -34,7 +35,7 @@ Id = Annotated[UUID | None, QueryParameter(description="Only this one's.")]
 
 @post(
     "/refunds",
-    opt=needs("payments:refund", target=("external_id", "order_id", "amount"), money=True),
+    opt=needs("payments:refund", target=("external_id", "order_id", "amount", "confirm_duplicate"), money=True),
     operation_id="createRefund",
     status_code=200,
     tags=["Payments"],
@@ -48,26 +49,27 @@ async def create_refund(
     """
     order_id = str(data.order_id)
 
-    async def act() -> None:
+    amounts: list[Decimal | None] = []
+
+    async def about() -> Intention:
         paid = await _payment(tenant, data.external_id, order_id)
+        amounts.append(_refundable(data, paid))
+        facts = {"external_id": data.external_id, "order_id": order_id, **_before(paid, amounts[-1])}
+        resource = ("order", await first_order(tenant, order_id))
+        return Intention(resource=resource, facts=facts, despite=data.confirm_duplicate)
+
+    async def act() -> RefundedPayment:
         await tenant.payments.refund(
             data.external_id,
             order_id,
-            amount=_refundable(data, paid),
+            amount=amounts[-1],
             soft_refund=data.soft_refund,
             reason=data.reason,
             comment=data.comment,
         )
+        return await _refunded(tenant, data.external_id, order_id)
 
-    await once(idempotency_key, act)
-    try:
-        now = await _payment(tenant, data.external_id, order_id)
-    except UpstreamError as error:
-        return RefundedPayment(order_id=order_id, missing=[Missing.of("payment", error, tenant.at)])
-    if now is None:
-        gone = NotFound("The vendor does not show the payment.")
-        return RefundedPayment(order_id=order_id, missing=[Missing.of("payment", gone, tenant.at)])
-    return RefundedPayment.read_back(now)
+    return await once(tenant.ledger, idempotency_key, about, act)
 
 
 @get(
@@ -132,6 +134,26 @@ async def list_transactions(
             "More transactions share one moment than the vendor gives at once; narrow them by order or subscription.",
             upstream=UpstreamReference(TRANSACTION_REPORT.upstream),
         ) from stuck
+
+
+async def _refunded(tenant: TenantContext, external_id: str, order_id: str) -> RefundedPayment:
+    """The payment after a refund; a read that fails does not undo it."""
+    try:
+        now = await _payment(tenant, external_id, order_id)
+    except UpstreamError as error:
+        return RefundedPayment.unread(order_id, error, tenant.at)
+    if now is None:
+        return RefundedPayment.unread(order_id, NotFound("The vendor does not show the payment."), tenant.at)
+    return RefundedPayment.read_back(now)
+
+
+def _before(paid: wire.Payment | None, asked: Decimal | None) -> dict[str, Decimal | None]:
+    """What tells later whether a refund was made: what had been refunded, and by how much that rises."""
+    whole = real(paid.amount) if paid is not None else None
+    refunded = (real(paid.refunded) or Decimal(0)) if paid is not None else None
+    if asked is None and whole is not None and refunded is not None:
+        asked = whole - refunded
+    return {"refunded_before": refunded, "amount": asked}
 
 
 async def _payment(tenant: TenantContext, external_id: str, order_id: str) -> wire.Payment | None:

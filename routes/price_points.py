@@ -11,6 +11,8 @@ from clients.billing import wire
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.body import csv_file
+from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import PRICE_POINTS, TenantContext
@@ -22,6 +24,9 @@ from routes.shapes.price_point_terms import NewPricePoint, PricePointChange
 
 LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes; over 100,000 rows with a price each."""
+
+MOST_REMEMBERED: Final = 10_000
+"""Rows of an import by which its end can be told later; of a longer one they are not kept."""
 
 
 @get(
@@ -68,22 +73,30 @@ async def get_price_point(ident: FromPath[str], tenant: NamedDependency[TenantCo
 
 @post("/", opt=needs("catalog:write", target=("ident",)), operation_id="createPricePoint", status_code=201)
 async def create_price_point(
-    data: JSONBody[NewPricePoint], tenant: NamedDependency[TenantContext]
+    data: JSONBody[NewPricePoint], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
 ) -> Response[WrittenPricePoint]:
     """Add a price point.
 
     Which currencies and features there are, the vendor knows and checks.
     """
     terms = data.terms()
-    async with tenant.cache.dropping(PRICE_POINTS):
-        await tenant.catalog.create_price_point(data.ident, **terms)
-    written = await _read_back(tenant, data.ident)
-    return Response(written, headers={"Location": f"{tenant.at.public_url}/v1/price-points/{data.ident}"})
+
+    async def act() -> Response[WrittenPricePoint]:
+        async with tenant.cache.dropping(PRICE_POINTS):
+            await tenant.catalog.create_price_point(data.ident, **terms)
+        written = await _read_back(tenant, data.ident)
+        return Response(written, headers={"Location": f"{tenant.at.public_url}/v1/price-points/{data.ident}"})
+
+    intention = Intention(facts={"ident": data.ident, "terms": terms})
+    return await once(tenant.ledger, idempotency_key, intention, act, keyed=False)
 
 
 @patch("/{ident:str}", opt=needs("catalog:write"), operation_id="updatePricePoint", status_code=200)
 async def update_price_point(
-    ident: FromPath[str], data: JSONBody[PricePointChange], tenant: NamedDependency[TenantContext]
+    ident: FromPath[str],
+    data: JSONBody[PricePointChange],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
 ) -> WrittenPricePoint:
     """Change a price point; what was sold before keeps its terms.
 
@@ -91,10 +104,19 @@ async def update_price_point(
     """
     if not IDENT.fullmatch(ident):
         raise NotFound("There is no such price point.")
-    change = data.terms(await _currency(tenant, ident) if data.needs_currency else None)
-    async with tenant.cache.dropping(PRICE_POINTS):
-        await tenant.catalog.update_price_point(ident, vendor_fields=data.vendor_fields, **change)
-    return await _read_back(tenant, ident)
+    change: dict[str, Any] = {}
+
+    async def about() -> Intention:
+        change.update(data.terms(await _currency(tenant, ident) if data.needs_currency else None))
+        # What further fields do, and whether they are shown, the vendor does not document.
+        return Intention(facts={"ident": ident, "terms": None if data.vendor_fields else change})
+
+    async def act() -> WrittenPricePoint:
+        async with tenant.cache.dropping(PRICE_POINTS):
+            await tenant.catalog.update_price_point(ident, vendor_fields=data.vendor_fields, **change)
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, about, act, keyed=False)
 
 
 @get(
@@ -125,7 +147,7 @@ async def export_price_points(tenant: NamedDependency[TenantContext]) -> Respons
     status_code=200,
 )
 async def import_price_points(
-    request: Request[Any, Any, Any], tenant: NamedDependency[TenantContext]
+    request: Request[Any, Any, Any], tenant: NamedDependency[TenantContext], idempotency_key: IdempotencyKey = None
 ) -> PricePointImport:
     """Add the price points of a CSV file, in the columns of an export, whose ident is new.
 
@@ -136,15 +158,26 @@ async def import_price_points(
     file = (await csv_file(request)).removeprefix(BOM)
     # On a thread: 8 MiB take so long to read that other callers would wait.
     rows = await asyncio.to_thread(idents, file)
-    before = await tenant.catalog.list_price_points()
-    async with tenant.cache.dropping(PRICE_POINTS):
-        await tenant.catalog.import_csv(file)
-    try:
-        after = await tenant.catalog.list_price_points()
-    except UpstreamError as error:
-        missing = [Missing.of(part, error, tenant.at) for part in ("inserted", "absent")]
-        return PricePointImport.unseen(rows, before=before, missing=missing)
-    return PricePointImport.seen(rows, before=before, after=after)
+    before: list[wire.PricePoint] = []
+
+    async def about() -> Intention:
+        before.extend(await tenant.catalog.list_price_points())
+        known = {point.ident for point in before}
+        remembered = rows if len(rows) <= MOST_REMEMBERED else []
+        new = [ident for ident in remembered if ident not in known]
+        return Intention(facts={"rows": len(rows), "new": new, "skipped": [*{*remembered} & known]})
+
+    async def act() -> PricePointImport:
+        async with tenant.cache.dropping(PRICE_POINTS):
+            await tenant.catalog.import_csv(file)
+        try:
+            after = await tenant.catalog.list_price_points()
+        except UpstreamError as error:
+            missing = [Missing.of(part, error, tenant.at) for part in ("inserted", "absent")]
+            return PricePointImport.unseen(rows, before=before, missing=missing)
+        return PricePointImport.seen(rows, before=before, after=after)
+
+    return await once(tenant.ledger, idempotency_key, about, act, keyed=False)
 
 
 async def _one(tenant: TenantContext, ident: str) -> wire.PricePoint | None:

@@ -1,8 +1,10 @@
 """Subscriptions: find them, and the seven ways to change one."""
 
-from collections.abc import Awaitable
+from datetime import datetime
+from functools import partial
 from typing import Annotated
 
+import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
@@ -12,12 +14,13 @@ from clients.billing import wire
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
+from gateway.operations import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
+from routes.intentions import about_migration, followed, one_subscription
 from routes.ownership import SUBSCRIPTION
 from routes.shapes.identifiers import uuid_in_path
-from routes.shapes.missing import Missing
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.subscriptions import (
     Change,
@@ -81,7 +84,7 @@ async def search_subscriptions(
 )
 async def get_subscription(subscription_id: FromPath[str], tenant: NamedDependency[TenantContext]) -> Subscription:
     """Show one subscription."""
-    found = await _one(tenant, uuid_in_path(subscription_id, "subscription_id"))
+    found = await one_subscription(tenant, uuid_in_path(subscription_id, "subscription_id"))
     if found is None:
         raise NotFound("There is no such subscription.")
     return Subscription.public(found)
@@ -94,11 +97,19 @@ async def get_subscription(subscription_id: FromPath[str], tenant: NamedDependen
     status_code=200,
 )
 async def enable_autorenew(
-    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+    subscription_id: FromPath[str],
+    tenant: NamedDependency[TenantContext],
+    data: JSONBody[Change | None] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSubscription:
     """Take a cancellation back while the subscription is still active."""
     ident = uuid_in_path(subscription_id, "subscription_id")
-    return await _changed(tenant, ident, tenant.subscriptions.enable_autorenew(ident, **_notes(data)))
+
+    async def act() -> ChangedSubscription:
+        await tenant.subscriptions.enable_autorenew(ident, **_notes(data))
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
 
 
 @post(
@@ -108,11 +119,19 @@ async def enable_autorenew(
     status_code=200,
 )
 async def disable_autorenew(
-    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+    subscription_id: FromPath[str],
+    tenant: NamedDependency[TenantContext],
+    data: JSONBody[Change | None] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSubscription:
     """Cancel; access stays to the end of the period."""
     ident = uuid_in_path(subscription_id, "subscription_id")
-    return await _changed(tenant, ident, tenant.subscriptions.disable_autorenew(ident, **_notes(data)))
+
+    async def act() -> ChangedSubscription:
+        await tenant.subscriptions.disable_autorenew(ident, **_notes(data))
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
 
 
 @post(
@@ -122,13 +141,20 @@ async def disable_autorenew(
     status_code=200,
 )
 async def pause(
-    subscription_id: FromPath[str], data: JSONBody[Pause], tenant: NamedDependency[TenantContext]
+    subscription_id: FromPath[str],
+    data: JSONBody[Pause],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSubscription:
     """Stop billing and access, until a moment or until resumed."""
     ident = uuid_in_path(subscription_id, "subscription_id")
     until = plannable(data.pause_till, "/pause_till") if data.pause_till is not None else None
-    act = tenant.subscriptions.pause(ident, pause_till=until, **_notes(data))
-    return await _changed(tenant, ident, act)
+
+    async def act() -> ChangedSubscription:
+        await tenant.subscriptions.pause(ident, pause_till=until, **_notes(data))
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
 
 
 @post(
@@ -138,11 +164,19 @@ async def pause(
     status_code=200,
 )
 async def resume(
-    subscription_id: FromPath[str], tenant: NamedDependency[TenantContext], data: JSONBody[Change | None] = None
+    subscription_id: FromPath[str],
+    tenant: NamedDependency[TenantContext],
+    data: JSONBody[Change | None] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSubscription:
     """End a pause now."""
     ident = uuid_in_path(subscription_id, "subscription_id")
-    return await _changed(tenant, ident, tenant.subscriptions.resume(ident, **_notes(data)))
+
+    async def act() -> ChangedSubscription:
+        await tenant.subscriptions.resume(ident, **_notes(data))
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
 
 
 @post(
@@ -152,17 +186,25 @@ async def resume(
     status_code=200,
 )
 async def defer(
-    subscription_id: FromPath[str], data: JSONBody[Deferral], tenant: NamedDependency[TenantContext]
+    subscription_id: FromPath[str],
+    data: JSONBody[Deferral],
+    tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
 ) -> ChangedSubscription:
     """Put off the next charge; access goes on, free of charge, until then."""
     ident = uuid_in_path(subscription_id, "subscription_id")
-    act = tenant.subscriptions.defer(ident, defer_till=plannable(data.defer_till, "/defer_till"), **_notes(data))
-    return await _changed(tenant, ident, act)
+    until = plannable(data.defer_till, "/defer_till")
+
+    async def act() -> ChangedSubscription:
+        await tenant.subscriptions.defer(ident, defer_till=until, **_notes(data))
+        return await _read_back(tenant, ident)
+
+    return await once(tenant.ledger, idempotency_key, _about(ident, until=until), act, keyed=False)
 
 
 @post(
     "/{subscription_id:str}/discount",
-    opt=needs("subscriptions:write", customer=SUBSCRIPTION, money=True),
+    opt=needs("subscriptions:write", customer=SUBSCRIPTION, target=("confirm_duplicate",), money=True),
     operation_id="discountSubscription",
     status_code=200,
 )
@@ -178,17 +220,27 @@ async def discount(
     """
     ident = uuid_in_path(subscription_id, "subscription_id")
 
-    async def act() -> None:
+    async def act() -> ChangedSubscription:
         await tenant.subscriptions.discount(
             ident, percent=data.percent, count_of_iterations=data.count_of_iterations, **_notes(data)
         )
+        return await _read_back(tenant, ident)
 
-    return await _changed(tenant, ident, once(idempotency_key, act))
+    intention = Intention(
+        resource=("subscription", ident), facts={"subscription_id": ident}, despite=data.confirm_duplicate
+    )
+    return await once(tenant.ledger, idempotency_key, intention, act)
 
 
 @post(
     "/{subscription_id:str}/migrate",
-    opt=needs("subscriptions:write", "payments:charge", customer=SUBSCRIPTION, target=("price_point",), money=True),
+    opt=needs(
+        "subscriptions:write",
+        "payments:charge",
+        customer=SUBSCRIPTION,
+        target=("price_point", "confirm_duplicate"),
+        money=True,
+    ),
     operation_id="migrateSubscription",
     status_code=200,
     responses={
@@ -209,8 +261,8 @@ async def migrate(
     """
     ident = uuid_in_path(subscription_id, "subscription_id")
 
-    async def act() -> wire.Migration:
-        return await tenant.subscriptions.migrate(
+    async def act() -> Response[MigrationResult]:
+        migration = await tenant.subscriptions.migrate(
             ident,
             pp_ident=data.price_point,
             strategy=data.strategy,
@@ -218,10 +270,29 @@ async def migrate(
             dry_run=data.dry_run,
             **_notes(data),
         )
+        result = MigrationResult.public(migration)
+        payment = result.payment_result
+        if payment is None or data.dry_run:
+            return Response(result, status_code=200)
+        result = msgspec.structs.replace(result, payment_result=followed(tenant, payment))
+        return Response(result, status_code=payment.http_status)
 
-    result = MigrationResult.public(await (act() if data.dry_run else once(idempotency_key, act)))
-    payment = result.payment_result
-    return Response(result, status_code=200 if payment is None or data.dry_run else payment.http_status)
+    if data.dry_run:
+        return await act()
+    about = partial(
+        about_migration,
+        tenant,
+        ident,
+        price_point=data.price_point,
+        external_id=data.external_id,
+        despite=data.confirm_duplicate,
+    )
+    return await once(tenant.ledger, idempotency_key, about, act)
+
+
+def _about(ident: str, *, until: datetime | None = None) -> Intention:
+    """A change that stands in no other's way."""
+    return Intention(facts={"subscription_id": ident, "until": until})
 
 
 def _notes(change: Change | None) -> dict[str, str | None]:
@@ -231,21 +302,14 @@ def _notes(change: Change | None) -> dict[str, str | None]:
     return {"external_id": change.external_id, "reason": change.reason, "comment": change.comment}
 
 
-async def _one(tenant: TenantContext, ident: str) -> wire.Subscription | None:
-    found = await tenant.subscriptions.search(subs_id=ident)
-    return next((row for row in found if row.subs_id == ident), None)
-
-
-async def _changed(tenant: TenantContext, ident: str, act: Awaitable[None]) -> ChangedSubscription:
-    """Make the change, and read the subscription back; a read that fails does not undo it."""
-    await act
+async def _read_back(tenant: TenantContext, ident: str) -> ChangedSubscription:
+    """The subscription after a change; a read that fails does not undo it."""
     try:
-        found = await _one(tenant, ident)
+        found = await one_subscription(tenant, ident)
     except UpstreamError as error:
-        return ChangedSubscription(id=ident, missing=[Missing.of("subscription", error, tenant.at)])
+        return ChangedSubscription.unread(ident, error, tenant.at)
     if found is None:
-        gone = NotFound("The vendor no longer shows the subscription.")
-        return ChangedSubscription(id=ident, missing=[Missing.of("subscription", gone, tenant.at)])
+        return ChangedSubscription.unread(ident, NotFound("The vendor no longer shows the subscription."), tenant.at)
     return ChangedSubscription.read_back(found)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from clients.billing import wire
-from routes.shapes.identifiers import ExternalId, PricePointIdent
+from routes.shapes.identifiers import ConfirmDuplicate, ExternalId, PricePointIdent
 
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 Email = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -83,12 +83,14 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     postal_code: str | None = None
     subdivision: str | None = None
     tax_calculation_id: str | None = None
+    confirm_duplicate: ConfirmDuplicate | None = None
 
 
 class Resumption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the payment form gave after the customer's action."""
 
     resume_token: Token
+    confirm_duplicate: ConfirmDuplicate | None = None
 
 
 class OneClick(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,3 +99,4 @@ class OneClick(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     external_id: ExternalId
     price_point: PricePointIdent
     client_metadata: dict[str, Any] | None = None
+    confirm_duplicate: ConfirmDuplicate | None = None

@@ -24,6 +24,14 @@ Reason = Annotated[str, msgspec.Meta(max_length=256, description="Why, for the v
 
 Comment = Annotated[str, msgspec.Meta(max_length=2048, description="More of why, for the vendor's records.")]
 
+ConfirmDuplicate = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^op_[0-9a-f]{1,64}\Z",
+        description="The id of an open operation on the same thing, to go on although it may have happened.",
+    ),
+]
+
 
 def uuid_in_path(text: str, name: str) -> str:
     """An identifier of the vendor's from the path, in its canonical form.

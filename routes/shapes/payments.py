@@ -8,10 +8,11 @@ from uuid import UUID
 import msgspec
 
 from clients.billing import NAME, wire
+from clients.errors import UpstreamError
 from gateway.problems import PaymentCancelled, PaymentFailed, one_line
-from gateway.rfc9457 import UpstreamReference
+from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from routes.shapes.catalog import Currency
-from routes.shapes.identifiers import Comment, ExternalId, Reason
+from routes.shapes.identifiers import Comment, ConfirmDuplicate, ExternalId, Reason
 from routes.shapes.missing import Missing
 from routes.shapes.money import Amount, amount
 from routes.shapes.times import utc
@@ -37,6 +38,8 @@ class PaymentResult(msgspec.Struct, frozen=True, kw_only=True):
     """The newest order: the one to resume. It may differ from the one that was paid."""
     action_required_token: str | None
     """For the payment form, while an action is required."""
+    operation: str | msgspec.UnsetType = msgspec.UNSET
+    """While it is not decided: where to read what becomes of it."""
 
     @classmethod
     def public(cls, result: wire.PaymentResult, *, order_id: str | None = None) -> "PaymentResult":
@@ -109,6 +112,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Leave the subscription active; otherwise the vendor ends it."""
     reason: Reason | None = None
     comment: Comment | None = None
+    confirm_duplicate: ConfirmDuplicate | None = None
 
 
 class RefundedPayment(Payment, frozen=True, kw_only=True):
@@ -124,6 +128,11 @@ class RefundedPayment(Payment, frozen=True, kw_only=True):
     def read_back(cls, payment: wire.Payment) -> "RefundedPayment":
         """The payment as it is now."""
         return cls(**_members(payment))
+
+    @classmethod
+    def unread(cls, order_id: str, error: UpstreamError | Problem, at: Occurrence) -> "RefundedPayment":
+        """What is known of it where `error` stood in the way of reading it."""
+        return cls(order_id=order_id, missing=[Missing.of("payment", error, at)])
 
 
 def _members(payment: wire.Payment) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from uuid import UUID
 import msgspec
 
 from clients.billing import wire
+from clients.errors import UpstreamError
+from gateway.rfc9457 import Occurrence, Problem
 from routes.shapes.catalog import PricePoint
-from routes.shapes.identifiers import Comment, ExternalId, PricePointIdent, Reason
+from routes.shapes.identifiers import Comment, ConfirmDuplicate, ExternalId, PricePointIdent, Reason
 from routes.shapes.missing import Missing
 from routes.shapes.money import amount
 from routes.shapes.payments import PaymentResult
@@ -56,6 +58,11 @@ class ChangedSubscription(Subscription, frozen=True, kw_only=True):
     def read_back(cls, subscription: wire.Subscription) -> "ChangedSubscription":
         """The subscription as it is now."""
         return cls(**_members(subscription, None))
+
+    @classmethod
+    def unread(cls, ident: str, error: UpstreamError | Problem, at: Occurrence) -> "ChangedSubscription":
+        """What is known of it where `error` stood in the way of reading it."""
+        return cls(id=ident, missing=[Missing.of("subscription", error, at)])
 
 
 def _members(subscription: wire.Subscription, external_id: str | None) -> dict[str, Any]:
@@ -116,6 +123,7 @@ class Discount(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     percent: Annotated[int, msgspec.Meta(ge=1, le=99)]
     count_of_iterations: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
     """For how many charges; without it probably for all, which is not documented by the vendor."""
+    confirm_duplicate: ConfirmDuplicate | None = None
 
 
 class Strategy(StrEnum):
@@ -134,6 +142,7 @@ class Migration(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Refuse where the strategy does not apply; otherwise the other one is used, and named in the answer."""
     dry_run: bool = False
     """Only tell what would be charged."""
+    confirm_duplicate: ConfirmDuplicate | None = None
 
 
 class MigrationResult(msgspec.Struct, frozen=True, kw_only=True):
