@@ -150,7 +150,7 @@ async def _refunded(tenant: TenantContext, external_id: str, order_id: str) -> R
 def _before(paid: wire.Payment | None, asked: Decimal | None) -> dict[str, Decimal | None]:
     """What tells later whether a refund was made: what had been refunded, and by how much that rises."""
     whole = real(paid.amount) if paid is not None else None
-    refunded = (real(paid.refunded) or Decimal(0)) if paid is not None else None
+    refunded = real(paid.refunded) if paid is not None else None
     if asked is None and whole is not None and refunded is not None:
         asked = whole - refunded
     return {"refunded_before": refunded, "amount": asked}
