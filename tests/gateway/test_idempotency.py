@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.charging import CHARGE, charged, customer, eventually, key, order_for, pay, payment
-from tests.support.gateway import RunningGateway, Tenant
+from tests.support.gateway import Tenant
 
 
 def same(first: httpx.Response, again: httpx.Response) -> bool:
@@ -97,7 +97,7 @@ def test_duplicates_at_once_lead_to_one_charge(api: httpx.Client, tenant: Tenant
     assert waiting.json()["operation"] == f"/v1/operations/{leading.headers['gateway-operation']}"
 
 
-def test_other_tenants_modes_and_principals_have_keys_of_their_own(gateway: RunningGateway, tenant: Tenant) -> None:
+def test_other_tenants_modes_and_principals_have_keys_of_their_own(tenant: Tenant) -> None:
     """The same key means nothing to anybody else."""
     neighbour = tenant.neighbour()
     with tenant.client() as one, tenant.client() as two, neighbour.client() as three:
@@ -108,7 +108,7 @@ def test_other_tenants_modes_and_principals_have_keys_of_their_own(gateway: Runn
     assert (tenant.calls(CHARGE), neighbour.calls(CHARGE)) == (2, 1)
 
 
-def test_a_customers_tokens_share_their_keys(gateway: RunningGateway, tenant: Tenant) -> None:
+def test_a_customers_tokens_share_their_keys(tenant: Tenant) -> None:
     """A new token in the same browser does not make a second charge."""
     who = customer()
     with tenant.client() as shop:

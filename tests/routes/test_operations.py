@@ -1,8 +1,9 @@
 """What becomes of changes whose end nobody knows, and what they hold up meanwhile."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.upstreams import SCOPES
 from tests.support.charging import CHARGE, SESSION, charged, customer, eventually, key, order_for, pay, payment
-from tests.support.gateway import RunningGateway, Tenant
+from tests.support.gateway import Tenant
 
 REFUND = "POST /payment/refund"
 
@@ -23,12 +24,19 @@ def operation_of(api: httpx.Client, reply: httpx.Response) -> dict[str, Any]:
     return found
 
 
-def bought(api: httpx.Client, price_point: str = "yearly-premium") -> tuple[str, str]:
+class Bought(NamedTuple):
+    """What somebody has bought."""
+
+    customer: str
+    order: str
+
+
+def bought(api: httpx.Client) -> Bought:
     """A fresh customer with a paid order."""
     who = customer()
-    order = order_for(api, external_id=who, price_point=price_point)
+    order = order_for(api, external_id=who)
     assert pay(api, order).status_code == 200
-    return who, order
+    return Bought(who, order)
 
 
 def one_click(who: str, price_point: str = "coach-session") -> dict[str, str]:
@@ -167,7 +175,7 @@ def test_a_payment_under_another_order_is_found(api: httpx.Client, tenant: Tenan
     assert (operation["state"], operation["evidence"]) == ("succeeded", {"paid_order": newest})
 
 
-def test_a_payment_that_takes_its_time_is_an_open_operation(api: httpx.Client, tenant: Tenant) -> None:
+def test_a_payment_that_takes_its_time_is_an_open_operation(api: httpx.Client) -> None:
     """The answer leads to it, and it holds the order until the bank has decided."""
     order = order_for(api)
 
@@ -194,32 +202,32 @@ def test_a_result_that_nobody_understands_is_unknown(api: httpx.Client, tenant: 
     assert operation_of(api, reply)["state"] == "unknown"
 
 
-def _pay(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
-    return api.post("/v1/checkout/payments", json=payment(order, **more), headers=key())
+def _pay(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
+    return api.post("/v1/checkout/payments", json=payment(what.order) | more, headers=key())
 
 
-def _resume(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
+def _resume(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
     body = {"resume_token": "rt_ok", **more}
-    return api.post(f"/v1/checkout/payments/{order}/resume", json=body, headers=key())
+    return api.post(f"/v1/checkout/payments/{what.order}/resume", json=body, headers=key())
 
 
-def _refund(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
-    body = {"external_id": who, "order_id": order, "amount": "1.00", "soft_refund": True, **more}
+def _refund(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
+    body = {"external_id": what.customer, "order_id": what.order, "amount": "1.00", "soft_refund": True, **more}
     return api.post("/v1/refunds", json=body, headers=key())
 
 
-def _one_click(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
-    return api.post("/v1/checkout/one-click", json=one_click(who) | more, headers=key())
+def _one_click(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
+    return api.post("/v1/checkout/one-click", json=one_click(what.customer) | more, headers=key())
 
 
-def _discount(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
-    path = f"/v1/subscriptions/{owned(api, who)}/discount"
+def _discount(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
+    path = f"/v1/subscriptions/{owned(api, what.customer)}/discount"
     return api.post(path, json={"percent": 10, **more}, headers=key())
 
 
-def _migrate(api: httpx.Client, who: str, order: str, **more: object) -> httpx.Response:
-    body = {"price_point": "quarterly-eur", "strategy": "delayed_start", "external_id": who, **more}
-    return api.post(f"/v1/subscriptions/{owned(api, who)}/migrate", json=body, headers=key())
+def _migrate(api: httpx.Client, what: Bought, **more: object) -> httpx.Response:
+    body = {"price_point": "quarterly-eur", "strategy": "delayed_start", "external_id": what.customer, **more}
+    return api.post(f"/v1/subscriptions/{owned(api, what.customer)}/migrate", json=body, headers=key())
 
 
 Call = Callable[..., httpx.Response]
@@ -244,12 +252,12 @@ def test_a_new_key_is_no_way_round_an_open_operation(
     api: httpx.Client, tenant: Tenant, first: Call, lost: str, second: Call, called: str
 ) -> None:
     """Another try on the same order, purchase or subscription is refused, and the vendor hears nothing of it."""
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails(lost, "drop_before")
-    unknown = first(api, who, order)
+    unknown = first(api, what)
     before = tenant.calls(called)
 
-    blocked = second(api, who, order)
+    blocked = second(api, what)
 
     assert (unknown.status_code, unknown.json()["code"]) == (504, "outcome_unknown")
     assert (blocked.status_code, blocked.json()["code"]) == (409, "operation_in_progress")
@@ -261,27 +269,27 @@ def test_a_new_key_is_no_way_round_an_open_operation(
 def test_a_caller_may_go_on_knowingly(api: httpx.Client, tenant: Tenant, call: Call) -> None:
     """With the id of the one that is open; another id is not enough."""
     lost = next(name for done, name, _, _ in GUARDED if done is call)
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails(lost, "drop_before", times=1)
-    unknown = call(api, who, order).headers["gateway-operation"]
+    unknown = call(api, what).headers["gateway-operation"]
     before = tenant.calls(lost)
 
-    wrong = call(api, who, order, confirm_duplicate="op_0")
+    wrong = call(api, what, confirm_duplicate="op_0")
     called_by_wrong = tenant.calls(lost) - before
-    right = call(api, who, order, confirm_duplicate=unknown)
+    right = call(api, what, confirm_duplicate=unknown)
 
     assert (wrong.status_code, wrong.json()["code"], called_by_wrong) == (409, "operation_in_progress", 0)
     assert right.headers["gateway-operation"] != unknown
     assert tenant.calls(lost) == before + 1
 
 
-def test_going_on_knowingly_is_recorded(api: httpx.Client, tenant: Tenant, gateway: RunningGateway) -> None:
+def test_going_on_knowingly_is_recorded(api: httpx.Client, tenant: Tenant) -> None:
     """Who took the risk is in the audit."""
     order = order_for(api)
     tenant.fails(CHARGE, "drop_before", times=1)
     unknown = pay(api, order).headers["gateway-operation"]
 
-    _pay(api, "", order, confirm_duplicate=unknown)
+    _pay(api, Bought("", order), confirm_duplicate=unknown)
 
     events = api.get("/v1/audit-events", params={"tenant": tenant.name, "action": "createPayment"}).json()["data"]
     assert [event["target"] for event in events] == [
@@ -292,11 +300,11 @@ def test_going_on_knowingly_is_recorded(api: httpx.Client, tenant: Tenant, gatew
 
 def test_what_was_gone_on_beside_is_not_settled_by_reading(api: httpx.Client, tenant: Tenant) -> None:
     """What is seen then may be the other one's: a refund could be counted for both."""
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails(REFUND, "drop_before", times=1)
-    unknown = _refund(api, who, order)
+    unknown = _refund(api, what)
 
-    second = _refund(api, who, order, confirm_duplicate=unknown.headers["gateway-operation"])
+    second = _refund(api, what, confirm_duplicate=unknown.headers["gateway-operation"])
     first = operation_of(api, unknown)
 
     assert second.status_code == 200
@@ -305,26 +313,26 @@ def test_what_was_gone_on_beside_is_not_settled_by_reading(api: httpx.Client, te
 
 def test_the_two_may_be_about_different_things(api: httpx.Client, tenant: Tenant) -> None:
     """Another order, another customer, another price point: nobody is held up."""
-    who, order = bought(api)
-    other, _ = bought(api)
+    what = bought(api)
+    other = bought(api)
     for lost in (CHARGE, "POST /checkout/one_click"):
         tenant.fails(lost, "drop_before", times=1)
     pay(api, order_for(api))
-    _one_click(api, who, order)
+    _one_click(api, what)
 
     paid = pay(api, order_for(api))
-    same_customer = api.post("/v1/checkout/one-click", json=one_click(who, "lifetime"), headers=key())
-    same_product = _one_click(api, other, "")
+    same_customer = api.post("/v1/checkout/one-click", json=one_click(what.customer, "lifetime"), headers=key())
+    same_product = _one_click(api, other)
 
     assert [reply.status_code for reply in (paid, same_customer, same_product)] == [200, 200, 200]
 
 
 def test_a_one_click_purchase_is_known_by_its_mark(api: httpx.Client, tenant: Tenant) -> None:
     """The order's metadata bears the operation; where the vendor gives it back, that is proof."""
-    who, _ = bought(api)
+    what = bought(api)
     tenant.fails("POST /checkout/one_click", "drop_after", times=1)
 
-    operation = operation_of(api, _one_click(api, who, ""))
+    operation = operation_of(api, _one_click(api, what))
 
     assert operation["state"] == "succeeded"
     assert operation["evidence"].keys() == {"oneoff_id"}
@@ -332,25 +340,25 @@ def test_a_one_click_purchase_is_known_by_its_mark(api: httpx.Client, tenant: Te
 
 def test_a_one_click_purchase_without_a_mark_stays_unknown(api: httpx.Client, tenant: Tenant) -> None:
     """A payment of that moment is a candidate, and no proof."""
-    who, _ = bought(api)
+    what = bought(api)
     tenant.fails("POST /checkout/one_click", "drop_after", times=1)
-    unknown = _one_click(api, who, "")
+    unknown = _one_click(api, what)
     tenant.fails("POST /my_assets", "status", status=200, body='{"status":"success","data":{"subscriptions":[]}}')
 
     operation = operation_of(api, unknown)
 
     assert operation["state"] == "unknown"
-    (paid,) = [entry for entry in tenant.account.ledger.entries if entry.external_id == who][1:]
+    (paid,) = [entry for entry in tenant.account.ledger.entries if entry.external_id == what.customer][1:]
     assert operation["evidence"] == {"candidate_orders": [str(paid.order_id)]}
 
 
 @pytest.mark.parametrize("amount", ["1.00", None])
 def test_a_refund_is_known_by_what_is_refunded(api: httpx.Client, tenant: Tenant, amount: str | None) -> None:
     """It rose by exactly the amount."""
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails(REFUND, "drop_after", times=1)
 
-    lost = _refund(api, who, order, amount=amount)
+    lost = _refund(api, what, amount=amount)
     operation = operation_of(api, lost)
 
     given = amount or "79.99"
@@ -361,14 +369,14 @@ def test_a_refund_is_known_by_what_is_refunded(api: httpx.Client, tenant: Tenant
 
 def test_a_refund_that_rose_by_something_else_is_unknown(api: httpx.Client, tenant: Tenant) -> None:
     """Somebody else may have refunded in the vendor's own surface."""
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails(REFUND, "drop_before", times=1)
-    unknown = _refund(api, who, order)
+    unknown = _refund(api, what)
     tenant.fails(
         "POST /payments_history",
         "status",
         status=200,
-        body='{"status":"success","data":{"payments":[{"order_id":"%s","amount":"79.99","refunded":"2.00"}]}}' % order,
+        body=json.dumps({"status": "success", "data": {"payments": [{"order_id": what.order, "refunded": "2.00"}]}}),
     )
 
     operation = operation_of(api, unknown)
@@ -378,8 +386,8 @@ def test_a_refund_that_rose_by_something_else_is_unknown(api: httpx.Client, tena
 
 def test_a_discount_is_settled_by_a_person_only(api: httpx.Client, tenant: Tenant) -> None:
     """It shows nowhere; who resolves it frees the subscription, and the key tells how it ended."""
-    who, order = bought(api)
-    path, header = f"/v1/subscriptions/{owned(api, who)}/discount", key()
+    what = bought(api)
+    path, header = f"/v1/subscriptions/{owned(api, what.customer)}/discount", key()
     tenant.fails("POST /discount", "drop_after", times=1)
     lost = api.post(path, json={"percent": 10}, headers=header)
     ident = lost.headers["gateway-operation"]
@@ -388,7 +396,7 @@ def test_a_discount_is_settled_by_a_person_only(api: httpx.Client, tenant: Tenan
         f"/v1/operations/{ident}/resolve", json={"state": "succeeded", "note": "Seen in the dashboard."}
     )
     again = api.post(path, json={"percent": 10}, headers=header)
-    another = _discount(api, who, order)
+    another = _discount(api, what)
     twice = api.post(f"/v1/operations/{ident}/resolve", json={"state": "failed", "note": "No."})
 
     assert (resolved.status_code, resolved.json()["state"]) == (200, "succeeded")
@@ -524,17 +532,16 @@ def test_an_import_is_settled_by_its_rows(api: httpx.Client, tenant: Tenant) -> 
 
 def test_a_migration_names_what_it_may_have_led_to(api: httpx.Client, tenant: Tenant) -> None:
     """The subscription itself is as it was; another one is a candidate."""
-    who, order = bought(api)
+    what = bought(api)
     tenant.fails("POST /subscription/migration", "drop_after", times=1)
 
-    body = {"price_point": "monthly-premium", "strategy": "delayed_start", "external_id": who}
-    lost = api.post(f"/v1/subscriptions/{owned(api, who)}/migrate", json=body, headers=key())
+    body = {"price_point": "monthly-premium", "strategy": "delayed_start", "external_id": what.customer}
+    lost = api.post(f"/v1/subscriptions/{owned(api, what.customer)}/migrate", json=body, headers=key())
     operation = operation_of(api, lost)
 
     assert operation["state"] == "unknown"
     assert operation["evidence"]["price_point_before"] == operation["evidence"]["price_point"] == "yearly-premium"
     assert len(operation["evidence"]["candidates"]) == 1
-    assert order
 
 
 def test_a_vendor_that_cannot_be_read_settles_nothing(api: httpx.Client, tenant: Tenant) -> None:
@@ -588,8 +595,8 @@ def test_a_session_is_no_operation(api: httpx.Client) -> None:
 def test_it_takes_the_scopes_of_the_request_to_see_it(tenant: Tenant) -> None:
     """Who may not refund sees no refunds; another tenant sees nothing, and nobody without `admin` resolves."""
     with tenant.client() as shop, tenant.neighbour().client() as stranger:
-        who, order = bought(shop)
-        refund = f"/v1/operations/{_refund(shop, who, order).headers['gateway-operation']}"
+        what = bought(shop)
+        refund = f"/v1/operations/{_refund(shop, what).headers['gateway-operation']}"
         with tenant.client(scopes=["checkout:write"]) as checkout:
             kinds = [row["kind"] for row in checkout.get("/v1/operations").json()["data"]]
             seen = checkout.get(refund)
@@ -623,7 +630,7 @@ def test_a_customer_sees_their_own_operations(tenant: Tenant) -> None:
 
 def test_amounts_are_what_they_were(api: httpx.Client, tenant: Tenant) -> None:
     """Told, booked and proven: the same number."""
-    who, order = bought(api)
+    what = bought(api)
 
-    assert charged(tenant.account.ledger.entries, order) == [Decimal("79.99")]
-    assert api.get(f"/v1/customers/{who}/payments").json()["data"][0]["amount"] == "79.99"
+    assert charged(tenant.account.ledger.entries, what.order) == [Decimal("79.99")]
+    assert api.get(f"/v1/customers/{what.customer}/payments").json()["data"][0]["amount"] == "79.99"

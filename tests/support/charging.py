@@ -37,14 +37,14 @@ def order_for(api: httpx.Client, **wish: object) -> str:
     return order
 
 
-def payment(order_id: str, token: str = "pmt_ok", **more: object) -> dict[str, Any]:
+def payment(order_id: str, card: str = "pmt_ok", **more: object) -> dict[str, Any]:
     """The body of a payment with a card that nobody else charges."""
-    return {"order_id": order_id, "payment_method_token": f"{token}-{uuid4().hex[:8]}", **more}
+    return {"order_id": order_id, "payment_method_token": f"{card}-{uuid4().hex[:8]}", **more}
 
 
-def pay(api: httpx.Client, order_id: str, token: str = "pmt_ok", name: str | None = None) -> httpx.Response:
+def pay(api: httpx.Client, order_id: str, card: str = "pmt_ok", name: str | None = None) -> httpx.Response:
     """Charge a fresh card with a magic token."""
-    return api.post("/v1/checkout/payments", json=payment(order_id, token), headers=key(name))
+    return api.post("/v1/checkout/payments", json=payment(order_id, card), headers=key(name))
 
 
 def charged(entries: list[Any], order_id: str) -> list[Decimal]:
