@@ -286,6 +286,14 @@ class Ledger:
         return digest_of([self._exchange.occurrence.instance, query, canonical])
 
 
+def ledger_of(request: Request[Any, Any, Any]) -> Ledger:
+    """What a request that was admitted may send."""
+    state = request.app.state
+    principal = Exchange.of(request.scope).principal
+    assert principal is not None  # noqa: S101 - the gate has admitted this request
+    return Ledger(request, principal, state.operations, settled=state.settled_kinds, log=state.log)
+
+
 async def once(
     ledger: Ledger,
     key: str | None,

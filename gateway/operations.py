@@ -109,6 +109,13 @@ class Intention(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its answer must not be kept."""
 
 
+OURS: Final = Intention(listed=False)
+"""A change of our own records, which no vendor hears of: if it is not kept, it has not happened."""
+
+SECRET: Final = Intention(listed=False, shows_secret=True)
+"""The same, with an answer that shows a secret."""
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation, as it is kept."""
 
@@ -318,20 +325,27 @@ class Operations:
         )
 
     async def newest(
-        self, *, before: str | None, limit: int, principal: Principal | None, state: State | None
+        self,
+        *,
+        before: str | None,
+        limit: int,
+        state: State | None,
+        principal: Principal | None = None,
+        tenant: str | None = None,
     ) -> list[Operation]:
         """The newest operations, the newest first.
 
         Args:
             before: Only those older than the one of this id.
             limit: Rows at the most.
-            principal: Only those that this one may see; None: all, for the operator.
             state: Only those in this state.
+            principal: Only those that this one may see; None: all, for the operator.
+            tenant: Only those of this one.
         """
         records = await self._store.newest(
             before=before,
             limit=limit,
-            tenant=principal.tenant if principal is not None else None,
+            tenant=principal.tenant if principal is not None else tenant,
             mode=principal.mode if principal is not None else None,
             subject=principal.subject if principal is not None else None,
             scopes=_held(principal) if principal is not None else None,

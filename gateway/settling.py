@@ -6,7 +6,7 @@ look at an operation. What proves what, the routes know.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from opentelemetry.sdk.trace import TracerProvider
@@ -38,12 +38,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen, for people."""
 
 
+class Place(Protocol):
+    """Where an operation was begun."""
+
+    @property
+    def at(self) -> Occurrence:
+        """The request."""
+
+    @property
+    def cname_target(self) -> str | None:
+        """Where its tenant's customers point their CNAME."""
+
+
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """How operations of one kind are settled."""
 
     settle: Callable[[Any, Operation], Awaitable[Verdict]] | None
     """Reads the vendor, in the tenant's place; None: reading proves nothing."""
-    resolved: Callable[[Any, Operation, State], Answer]
+    resolved: Callable[[Place, Operation, State], Answer]
     """What a caller is told once the operator has found out how it ended."""
 
 
@@ -150,31 +162,48 @@ class Settling:
         return found if not found.state.open else Verdict(state=still, evidence=found.evidence)
 
     async def resolve(self, operation: Operation, state: State, *, note: str, by: str) -> Operation:
-        """Let the operator say how it ended.
+        """Let the operator say how it ended; see the function of the same name."""
+        place = self._scenes(operation)
+        return await resolve(self._operations, self._kinds, operation, state, place=place, note=note, by=by)
 
-        Args:
-            operation: As it is now.
-            state: `SUCCEEDED` or `FAILED`.
-            note: How the operator knows.
-            by: Who it is.
 
-        Raises:
-            ValidationFailed: It is settled already, or still under way.
-            NotFound: It was removed meanwhile.
-            Unavailable: The database failed.
-        """
-        if not operation.state.open:
-            raise _unresolvable(f"It is settled already: {operation.state.value}.")
-        if operation.led(self._operations.now_ms):
-            raise _unresolvable("Its request is still under way.")
-        kind = self._kinds[operation.record.kind]
-        evidence = operation.evidence | {"resolved": {"state": state.value, "note": note, "by": by}}
-        answer = kind.resolved(self._scenes(operation), operation, state)
-        if not await self._operations.looked(operation, state, answer=answer, evidence=evidence, again=False):
-            raise _unresolvable("It was settled just now.")
-        if (now := await self._operations.find(operation.id)) is None:
-            raise NotFound("There is no such operation.")
-        return now
+async def resolve(
+    operations: Operations,
+    kinds: Mapping[str, Kind],
+    operation: Operation,
+    state: State,
+    *,
+    place: Place,
+    note: str,
+    by: str,
+) -> Operation:
+    """Let the operator say how an operation ended.
+
+    Args:
+        operations: Where it is kept.
+        kinds: What a caller is told of each kind.
+        operation: As it is now.
+        state: `SUCCEEDED` or `FAILED`.
+        place: Where it was begun.
+        note: How the operator knows.
+        by: Who it is.
+
+    Raises:
+        ValidationFailed: It is settled already, or still under way.
+        NotFound: It was removed meanwhile.
+        Unavailable: The database failed.
+    """
+    if not operation.state.open:
+        raise _unresolvable(f"It is settled already: {operation.state.value}.")
+    if operation.led(operations.now_ms):
+        raise _unresolvable("Its request is still under way.")
+    evidence = operation.evidence | {"resolved": {"state": state.value, "note": note, "by": by}}
+    answer = kinds[operation.record.kind].resolved(place, operation, state)
+    if not await operations.looked(operation, state, answer=answer, evidence=evidence, again=False):
+        raise _unresolvable("It was settled just now.")
+    if (now := await operations.find(operation.id)) is None:
+        raise NotFound("There is no such operation.")
+    return now
 
 
 def _unresolvable(detail: str) -> ValidationFailed:

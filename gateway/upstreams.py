@@ -44,7 +44,7 @@ from gateway.directory import Directory, Own, Tenant
 from gateway.edge import Exchange
 from gateway.encryption import Keyring
 from gateway.fingerprints import fingerprint
-from gateway.idempotency import Ledger
+from gateway.idempotency import Ledger, ledger_of
 from gateway.operations import Operation
 from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
@@ -393,7 +393,7 @@ def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
         at=exchange.occurrence,
         belongings=Belongings(state.ownership, principal.tenant, principal.mode, state.log),
         cname_target=upstreams.cname_target(principal.tenant),
-        ledger=Ledger(request, principal, state.operations, settled=state.settled_kinds, log=state.log),
+        ledger=ledger_of(request),
     )
 
 

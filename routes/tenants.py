@@ -8,6 +8,8 @@ from litestar.params import FromPath, JSONBody
 from gateway.auth import needs
 from gateway.directory import Directory
 from gateway.edge import Exchange
+from gateway.idempotency import IdempotencyKey, ledger_of, once
+from gateway.operations import OURS
 from gateway.problems import NotFound, TenantExists, VendorAccountTaken
 from gateway.rfc9457 import Fault
 from gateway.storage.claims import AccountTaken
@@ -34,20 +36,26 @@ async def list_tenants(
 
 
 @post("/", opt=needs("admin", live_only=True, target=("name",)), operation_id="createTenant", status_code=201)
-async def create_tenant(data: JSONBody[NewTenant], request: Request[Any, Any, Any]) -> Response[Tenant]:
+async def create_tenant(
+    data: JSONBody[NewTenant], request: Request[Any, Any, Any], idempotency_key: IdempotencyKey = None
+) -> Response[Tenant]:
     """Register a tenant.
 
     It can be called for at once, and within a second on every other replica.
     No two tenants can have the same vendor account.
     """
-    try:
-        record = await _tenants(request).create(data.name, data.wanted())
-    except NameTaken as error:
-        raise TenantExists(f"There is a tenant {data.name}.") from error
-    except AccountTaken as error:
-        raise _taken(error) from error
-    public_url = Exchange.of(request.scope).occurrence.public_url
-    return Response(_shown(request, record), headers={"Location": f"{public_url}/v1/tenants/{record.name}"})
+
+    async def act() -> Response[Tenant]:
+        try:
+            record = await _tenants(request).create(data.name, data.wanted())
+        except NameTaken as error:
+            raise TenantExists(f"There is a tenant {data.name}.") from error
+        except AccountTaken as error:
+            raise _taken(error) from error
+        public_url = Exchange.of(request.scope).occurrence.public_url
+        return Response(_shown(request, record), headers={"Location": f"{public_url}/v1/tenants/{record.name}"})
+
+    return await once(ledger_of(request), idempotency_key, OURS, act, keyed=False)
 
 
 @get("/{name:str}", opt=OPERATOR, operation_id="getTenant", status_code=200)
@@ -57,26 +65,41 @@ async def get_tenant(name: FromPath[str], request: Request[Any, Any, Any]) -> Te
 
 
 @patch("/{name:str}", opt=OPERATOR, operation_id="updateTenant", status_code=200)
-async def update_tenant(name: FromPath[str], data: JSONBody[TenantChange], request: Request[Any, Any, Any]) -> Tenant:
+async def update_tenant(
+    name: FromPath[str],
+    data: JSONBody[TenantChange],
+    request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
+) -> Tenant:
     """Change a tenant; a member that is left out stays as it is, null empties it.
 
     The change counts at once, and within a second on every other replica.
     """
-    try:
-        record = await _tenants(request).change(name, data.wanted())
-    except AccountTaken as error:
-        raise _taken(error) from error
-    return _shown(request, _found(record))
+
+    async def act() -> Tenant:
+        try:
+            record = await _tenants(request).change(name, data.wanted())
+        except AccountTaken as error:
+            raise _taken(error) from error
+        return _shown(request, _found(record))
+
+    return await once(ledger_of(request), idempotency_key, OURS, act, keyed=False)
 
 
 @delete("/{name:str}", opt=OPERATOR, operation_id="deleteTenant", status_code=204)
-async def delete_tenant(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
+async def delete_tenant(
+    name: FromPath[str], request: Request[Any, Any, Any], idempotency_key: IdempotencyKey = None
+) -> None:
     """Forget a tenant and its credentials, and revoke its tokens.
 
     The records of what it did stay; a new tenant of the same name would find them.
     """
-    if not await _tenants(request).remove(name):
-        raise NotFound("There is no such tenant.")
+
+    async def act() -> None:
+        if not await _tenants(request).remove(name):
+            raise NotFound("There is no such tenant.")
+
+    await once(ledger_of(request), idempotency_key, OURS, act, keyed=False)
 
 
 def _tenants(request: Request[Any, Any, Any]) -> Tenants:

@@ -10,6 +10,8 @@ from litestar.response import Response
 
 from gateway.auth import needs_any
 from gateway.edge import Exchange
+from gateway.idempotency import IdempotencyKey, ledger_of, once
+from gateway.operations import OURS, SECRET
 from gateway.problems import RotationConflict
 from gateway.storage.tokens import TokenRecord
 from gateway.token_desk import TokenDesk
@@ -43,7 +45,10 @@ async def list_tokens(
 
 @post("/", opt=needs_any("tokens:write", "admin", target=("name",)), operation_id="createToken", status_code=201)
 async def create_token(
-    data: JSONBody[NewToken], desk: NamedDependency[TokenDesk], request: Request[Any, Any, Any]
+    data: JSONBody[NewToken],
+    desk: NamedDependency[TokenDesk],
+    request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[IssuedToken]:
     """Make a token and show its secret, which can't be shown again.
 
@@ -51,16 +56,20 @@ async def create_token(
     mode; the new token ends no later than the one that asks, and has the same
     limits. `admin` gives any scope, in any tenant, and sets limits.
     """
-    record, secret = await desk.create(
-        data.name,
-        data.scopes,
-        tenant=data.tenant,
-        mode=data.mode,
-        subject=data.subject,
-        lifetime_seconds=data.lifetime_seconds(),
-        limits=data.limits,
-    )
-    return _created(record, IssuedToken.issued(record, secret), request)
+
+    async def act() -> Response[IssuedToken]:
+        record, secret = await desk.create(
+            data.name,
+            data.scopes,
+            tenant=data.tenant,
+            mode=data.mode,
+            subject=data.subject,
+            lifetime_seconds=data.lifetime_seconds(),
+            limits=data.limits,
+        )
+        return _created(record, IssuedToken.issued(record, secret), request)
+
+    return await once(ledger_of(request), idempotency_key, SECRET, act, keyed=False)
 
 
 @post(
@@ -70,17 +79,24 @@ async def create_token(
     status_code=201,
 )
 async def create_delegated_token(
-    data: JSONBody[DelegatedToken], desk: NamedDependency[TokenDesk], request: Request[Any, Any, Any]
+    data: JSONBody[DelegatedToken],
+    desk: NamedDependency[TokenDesk],
+    request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[IssuedToken]:
     """Make a short-lived token for one customer, to be given to their browser or app.
 
     It reaches nothing but that customer's own data, has scopes that the caller
     holds itself, and is of the caller's tenant and mode.
     """
-    record, secret = await desk.delegate(
-        data.name, data.scopes, subject=data.subject, lifetime_seconds=data.lifetime_seconds()
-    )
-    return _created(record, IssuedToken.issued(record, secret), request)
+
+    async def act() -> Response[IssuedToken]:
+        record, secret = await desk.delegate(
+            data.name, data.scopes, subject=data.subject, lifetime_seconds=data.lifetime_seconds()
+        )
+        return _created(record, IssuedToken.issued(record, secret), request)
+
+    return await once(ledger_of(request), idempotency_key, SECRET, act, keyed=False)
 
 
 @get("/{token_id:str}", opt=MANAGES, operation_id="getToken", status_code=200)
@@ -90,27 +106,50 @@ async def get_token(token_id: FromPath[str], desk: NamedDependency[TokenDesk]) -
 
 
 @patch("/{token_id:str}", opt=MANAGES, operation_id="updateToken", status_code=200)
-async def update_token(token_id: FromPath[str], data: JSONBody[TokenChange], desk: NamedDependency[TokenDesk]) -> Token:
+async def update_token(
+    token_id: FromPath[str],
+    data: JSONBody[TokenChange],
+    desk: NamedDependency[TokenDesk],
+    request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
+) -> Token:
     """Give a token another name or less time; `admin` changes its limits, too.
 
     A token that can do more than the one that asks is not touched.
     """
-    return Token.public(await desk.change(token_id, lifetime_seconds=data.lifetime_seconds(), members=data.members))
+
+    async def act() -> Token:
+        return Token.public(await desk.change(token_id, lifetime_seconds=data.lifetime_seconds(), members=data.members))
+
+    return await once(ledger_of(request), idempotency_key, OURS, act, keyed=False)
 
 
 @delete("/{token_id:str}", opt=MANAGES, operation_id="revokeToken", status_code=204)
-async def revoke_token(token_id: FromPath[str], desk: NamedDependency[TokenDesk]) -> None:
+async def revoke_token(
+    token_id: FromPath[str],
+    desk: NamedDependency[TokenDesk],
+    request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
+) -> None:
     """Revoke a token; effective everywhere within a second.
 
     Its record stays, and a second time changes nothing. A token that can do
     more than the one that asks is not touched.
     """
-    await desk.revoke(token_id)
+
+    async def act() -> None:
+        await desk.revoke(token_id)
+
+    await once(ledger_of(request), idempotency_key, OURS, act, keyed=False)
 
 
 @post("/{token_id:str}/rotate", opt=MANAGES, operation_id="rotateToken", status_code=200)
 async def rotate_token(
-    token_id: FromPath[str], desk: NamedDependency[TokenDesk], data: JSONBody[Rotation | None] = None
+    token_id: FromPath[str],
+    desk: NamedDependency[TokenDesk],
+    request: Request[Any, Any, Any],
+    data: JSONBody[Rotation | None] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> RotatedToken:
     """Give a token a new secret and show it, which can't be done again; all else stays as it is.
 
@@ -118,11 +157,15 @@ async def rotate_token(
     than the one that asks is not touched.
     """
     overlap_seconds = (data or Rotation()).overlap_seconds()
-    try:
-        record, secret, old_until = await desk.rotate(token_id, overlap_seconds=overlap_seconds)
-    except NotRotated as why:
-        raise RotationConflict(str(why)) from why
-    return RotatedToken.rotated(record, secret, old_until)
+
+    async def act() -> RotatedToken:
+        try:
+            record, secret, old_until = await desk.rotate(token_id, overlap_seconds=overlap_seconds)
+        except NotRotated as why:
+            raise RotationConflict(str(why)) from why
+        return RotatedToken.rotated(record, secret, old_until)
+
+    return await once(ledger_of(request), idempotency_key, SECRET, act, keyed=False)
 
 
 def _created(record: TokenRecord, shown: IssuedToken, request: Request[Any, Any, Any]) -> Response[IssuedToken]:

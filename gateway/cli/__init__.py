@@ -12,7 +12,7 @@ from clients.sandbox.server import PortTaken as SandboxPortTaken
 from clients.sandbox.server import SandboxServer
 from gateway import VERSION, serving
 from gateway.app import document
-from gateway.cli import cache, tenants, tokens
+from gateway.cli import cache, operations, tenants, tokens
 from gateway.cli.environment import configured, fail, masked, refuse, with_database
 from gateway.settings import Settings
 from gateway.storage.database import Database
@@ -126,3 +126,4 @@ async def _nothing(_: Database) -> None:
 main.add_command(tokens.token)
 main.add_command(tenants.tenant)
 main.add_command(cache.cache)
+main.add_command(operations.operation)

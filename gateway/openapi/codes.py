@@ -6,7 +6,8 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from gateway.openapi.surface import Operation
-from gateway.problems import BY_CREATION, BY_SCOPE, catalogue
+from gateway.operations import Intention
+from gateway.problems import BY_CREATION, BY_SCOPE, SecretAlreadyShown, catalogue
 from gateway.rfc9457 import Problem
 from gateway.upstreams import OWN_SCOPES
 
@@ -29,12 +30,9 @@ WITH_IDENTIFIER: Final = ("not_found",)
 
 WITH_BODY: Final = ("content_too_large", "unsupported_media_type")
 
-WITH_KEY: Final = (
-    "idempotency_key_required",
-    "idempotency_in_progress",
-    "idempotency_mismatch",
-    "operation_in_progress",
-)
+WITH_KEY: Final = ("idempotency_in_progress", "idempotency_mismatch")
+
+WITH_MONEY: Final = ("idempotency_key_required", "operation_in_progress")
 
 FROM_VENDOR: Final = (
     "not_found",
@@ -73,6 +71,8 @@ def _declared(operation: Operation) -> Iterator[str]:
         yield from WITH_BODY
     if "header" in places:
         yield from WITH_KEY
+    if operation.needs.money:
+        yield from WITH_MONEY
     for scope in operation.needs.scopes:
         for code in BY_SCOPE.get(scope, ()):
             if code not in BY_CREATION or 201 in operation.answers:  # noqa: PLR2004 - HTTP's own number
@@ -100,6 +100,8 @@ def _raised(operation: Operation) -> set[type[Problem]]:
             named = function.__globals__.get(name)
             if isinstance(named, type) and issubclass(named, Problem):
                 found.add(named)
+            elif isinstance(named, Intention) and named.shows_secret:
+                found.add(SecretAlreadyShown)
             elif isinstance(named, FunctionType) and named.__module__.partition(".")[0] == layer:
                 waiting.append(named)
             elif isinstance(named, type) and named.__module__.partition(".")[0] == layer:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clients.billing import wire
 from gateway.operations import Answer, Operation, State
-from gateway.settling import Kind, Verdict, told
+from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text
 from routes.shapes.catalog import WrittenFeature, WrittenPricePoint
@@ -70,27 +70,27 @@ async def settle_import(scene: Scene, operation: Operation) -> Verdict:
 _CREATED: Final = 201
 
 
-def _resolved_price_point(status: int) -> Callable[[Scene, Operation, State], Answer]:
-    def resolved(scene: Scene, operation: Operation, state: State) -> Answer:
+def _resolved_price_point(status: int) -> Callable[[Place, Operation, State], Answer]:
+    def resolved(place: Place, operation: Operation, state: State) -> Answer:
         if state is State.SUCCEEDED:
-            return told(WrittenPricePoint.unread(text(operation, "ident"), UNREAD, scene.at), status)
-        return not_done(scene.at)
+            return told(WrittenPricePoint.unread(text(operation, "ident"), UNREAD, place.at), status)
+        return not_done(place.at)
 
     return resolved
 
 
-def _resolved_feature(scene: Scene, operation: Operation, state: State) -> Answer:
+def _resolved_feature(place: Place, operation: Operation, state: State) -> Answer:
     if state is State.SUCCEEDED:
-        return told(WrittenFeature.unread(text(operation, "ident"), UNREAD, scene.at), _CREATED)
-    return not_done(scene.at)
+        return told(WrittenFeature.unread(text(operation, "ident"), UNREAD, place.at), _CREATED)
+    return not_done(place.at)
 
 
-def _resolved_import(scene: Scene, operation: Operation, state: State) -> Answer:
+def _resolved_import(place: Place, operation: Operation, state: State) -> Answer:
     if state is State.SUCCEEDED:
-        missing = [Missing.of(part, UNREAD, scene.at) for part in ("inserted", "absent")]
+        missing = [Missing.of(part, UNREAD, place.at) for part in ("inserted", "absent")]
         skipped = operation.facts.get("skipped", [])
         return told(PricePointImport(inserted=None, skipped_existing=skipped, absent=None, missing=missing))
-    return not_done(scene.at)
+    return not_done(place.at)
 
 
 CATALOG: Final = {

@@ -7,7 +7,7 @@ from typing import Final
 from clients.billing import wire
 from gateway.operations import Answer, Operation, State
 from gateway.problems import PaymentFailed
-from gateway.settling import Kind, Verdict, refused, told
+from gateway.settling import Kind, Place, Verdict, refused, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import done, open_still, text
 from routes.shapes.payments import PaymentResult, PaymentState
@@ -85,12 +85,12 @@ def _paid(order_id: str | None) -> PaymentResult:
     return PaymentResult(state=PaymentState.SUCCEEDED, order_id=order_id, action_required_token=None)
 
 
-def resolved(scene: Scene, operation: Operation, state: State) -> Answer:
+def resolved(place: Place, operation: Operation, state: State) -> Answer:
     """What a caller is told once the operator has found out how a charge ended."""
     order_id = operation.facts.get("order_id")
     if state is State.SUCCEEDED:
         return told(_paid(order_id))
-    return refused(PaymentFailed("The payment did not take place.", order_id=order_id), scene.at)
+    return refused(PaymentFailed("The payment did not take place.", order_id=order_id), place.at)
 
 
 CHARGES: Final = {

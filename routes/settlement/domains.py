@@ -5,7 +5,7 @@ from typing import Final
 from clients.domains import wire
 from clients.errors import NotFound
 from gateway.operations import Answer, Operation, State
-from gateway.settling import Kind, Verdict, told
+from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text
 from routes.shapes.domains import DomainDetails
@@ -37,16 +37,16 @@ async def settle_removal(scene: Scene, operation: Operation) -> Verdict:
     return open_still(found=True)
 
 
-def _resolved_creation(scene: Scene, operation: Operation, state: State) -> Answer:
+def _resolved_creation(place: Place, operation: Operation, state: State) -> Answer:
     if state is not State.SUCCEEDED:
-        return not_done(scene.at)
+        return not_done(place.at)
     bare = wire.DomainInfo(domain=text(operation, "hostname"))
-    missing = [Missing.of("details", UNREAD, scene.at)]
-    return told(DomainDetails.merge(bare, None, cname_target=scene.cname_target, missing=missing), _CREATED)
+    missing = [Missing.of("details", UNREAD, place.at)]
+    return told(DomainDetails.merge(bare, None, cname_target=place.cname_target, missing=missing), _CREATED)
 
 
-def _resolved_removal(scene: Scene, _: Operation, state: State) -> Answer:
-    return REMOVED if state is State.SUCCEEDED else not_done(scene.at)
+def _resolved_removal(place: Place, _: Operation, state: State) -> Answer:
+    return REMOVED if state is State.SUCCEEDED else not_done(place.at)
 
 
 DOMAINS: Final = {

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.operations import Answer, Operation, State
-from gateway.settling import Kind, Verdict, told
+from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, not_done, open_still, text
 from routes.shapes.money import amount, real
@@ -23,11 +23,11 @@ async def settle_refund(scene: Scene, operation: Operation) -> Verdict:
     return Verdict(state=State.SUCCEEDED, answer=told(RefundedPayment.read_back(paid)), evidence=seen)
 
 
-def resolved(scene: Scene, operation: Operation, state: State) -> Answer:
+def resolved(place: Place, operation: Operation, state: State) -> Answer:
     """What a caller is told once the operator has found out how a refund ended."""
     if state is State.SUCCEEDED:
-        return told(RefundedPayment.unread(text(operation, "order_id"), UNREAD, scene.at))
-    return not_done(scene.at)
+        return told(RefundedPayment.unread(text(operation, "order_id"), UNREAD, place.at))
+    return not_done(place.at)
 
 
 REFUNDS: Final = {"createRefund": Kind(settle=settle_refund, resolved=resolved)}

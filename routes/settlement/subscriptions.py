@@ -6,7 +6,7 @@ from typing import Final
 
 from clients.billing import wire
 from gateway.operations import Answer, Operation, State
-from gateway.settling import Kind, Verdict, told
+from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text
 from routes.shapes.subscriptions import ChangedSubscription, MigrationResult
@@ -84,14 +84,14 @@ def _deferred(found: wire.Subscription, operation: Operation) -> bool:
     return until in {utc(found.next_check_at), utc(found.current_period_ends_at)}
 
 
-def resolved(scene: Scene, operation: Operation, state: State) -> Answer:
+def resolved(place: Place, operation: Operation, state: State) -> Answer:
     """What a caller is told once the operator has found out how a change ended."""
     if state is State.SUCCEEDED:
-        return told(ChangedSubscription.unread(text(operation, "subscription_id"), UNREAD, scene.at))
-    return not_done(scene.at)
+        return told(ChangedSubscription.unread(text(operation, "subscription_id"), UNREAD, place.at))
+    return not_done(place.at)
 
 
-def resolved_migration(scene: Scene, _: Operation, state: State) -> Answer:
+def resolved_migration(place: Place, _: Operation, state: State) -> Answer:
     """The same for a migration; which subscription it led to, the operator's note may say."""
     if state is State.SUCCEEDED:
         return told(
@@ -103,7 +103,7 @@ def resolved_migration(scene: Scene, _: Operation, state: State) -> Answer:
                 oneoff_id=None,
             )
         )
-    return not_done(scene.at)
+    return not_done(place.at)
 
 
 SUBSCRIPTIONS: Final = {

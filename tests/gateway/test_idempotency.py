@@ -277,3 +277,35 @@ def test_a_third_charge_of_a_token_within_a_day_is_not_sent(api: httpx.Client, t
     assert replies[2].json()["code"] == "rate_limited"
     assert 86_000 < int(replies[2].headers["retry-after"]) <= 86_401
     assert tenant.calls(CHARGE) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/tokens", {"name": "ci", "scopes": ["domains:read"]}),
+        ("/v1/tokens/delegated", {"subject": "user-ada", "scopes": ["catalog:read"]}),
+    ],
+)
+def test_a_secret_is_not_shown_a_second_time(api: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    """It is not kept, so a replay can't give it; no second token is made either."""
+    header = key()
+
+    first = api.post(path, json=body, headers=header)
+    again = api.post(path, json=body, headers=header)
+
+    assert first.status_code == 201
+    assert (again.status_code, again.json()["code"]) == (409, "secret_already_shown")
+    assert first.json()["token"] not in again.text
+
+
+def test_our_own_records_are_changed_once_under_one_key(api: httpx.Client) -> None:
+    """Also what no vendor hears of honours a key."""
+    token = api.post("/v1/tokens", json={"name": "a", "scopes": ["domains:read"]}).json()
+    header = key()
+
+    first = api.patch(f"/v1/tokens/{token['id']}", json={"name": "b"}, headers=header)
+    api.patch(f"/v1/tokens/{token['id']}", json={"name": "c"})
+    again = api.patch(f"/v1/tokens/{token['id']}", json={"name": "b"}, headers=header)
+
+    assert same(first, again)
+    assert api.get(f"/v1/tokens/{token['id']}").json()["name"] == "c"

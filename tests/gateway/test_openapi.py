@@ -128,4 +128,6 @@ def test_problems_of_helpers_are_found() -> None:
     """What a handler's functions raise, the handler answers."""
     answers = OPERATIONS["createPayment"][2]["responses"]
 
-    assert answers["409"]["$ref"].endswith("DoublePurchaseOrPaymentCancelled")
+    assert answers["409"]["$ref"].endswith(
+        "DoublePurchaseOrIdempotencyInProgressOrOperationInProgressOrPaymentCancelled"
+    )

@@ -45,10 +45,11 @@ TOKEN_TIMES: Final = ("created_at", "expires_at", "revoked_at", "last_used_at", 
 """Those of tokens, whose clock is the real one."""
 
 NAMELESS: Final = (
+    (re.compile(r"op_[0-9a-f]{32}"), "op_019b7a1b2c00f3c1d5a9e7b20468ace1"),
     (re.compile(r"tok_[0-9a-f]{24}"), "tok_5f2b8c7d9e1a3b4c5d6e7f80"),
     (re.compile(r"fgw_(live|test)_[0-9A-Za-z]{38}"), r"fgw_\1_ThisIsNoSecretButShowsHowOneLooks00000"),
 )
-"""Texts that differ: ids and secrets of tokens."""
+"""Texts that differ: ids of operations, ids and secrets of tokens."""
 
 REPLACED_HEADERS: Final = {"Age": "0", "ETag": 'W/"30995f9c57200add7e5184c5f71f1fdc"'}
 """The same of headers."""

@@ -29,7 +29,11 @@ class Step(NamedTuple):
 
 
 NEW: Final = "track.example.com"
-_KEY: Final = {"Idempotency-Key": "0b8ac57e-8a4b-4ac8-bd5f-1f0f64a0a8fd"}
+
+
+def _key(number: int) -> dict[str, str]:
+    """A key of the step's own."""
+    return {"Idempotency-Key": f"0b8ac57e-8a4b-4ac8-bd5f-1f0f64a0a8{number:02x}"}
 
 
 def _identified(page: Any) -> Any:
@@ -96,7 +100,7 @@ _SUBSCRIPTIONS: Final = (
         "discountSubscription",
         "Half price, three times",
         path=_ACTIVE,
-        headers=_KEY,
+        headers=_key(1),
         body={"percent": 50, "count_of_iterations": 3},
     ),
     Step(
@@ -109,7 +113,7 @@ _SUBSCRIPTIONS: Final = (
         "migrateSubscription",
         "The move",
         path=_ACTIVE,
-        headers=_KEY,
+        headers=_key(2),
         body={"price_point": "yearly-premium", "strategy": "price_prorate"},
     ),
 )
@@ -124,7 +128,7 @@ _CUSTOMERS: Final = (
     Step(
         "createRefund",
         "A part, and the subscription goes on",
-        headers=_KEY,
+        headers=_key(3),
         body={
             "external_id": "user-grace",
             "order_id": "$listPayments/data/0/order_id",
@@ -150,19 +154,19 @@ _CHECKOUT: Final = (
         path=_ORDER,
         body={"client_token": "$createCheckoutSession/client_token", "price_point": "yearly-premium"},
     ),
-    Step("createPayment", "A card", headers=_KEY, body=_ORDER | {"payment_method_token": "pmt_ok"}),
+    Step("createPayment", "A card", headers=_key(4), body=_ORDER | {"payment_method_token": "pmt_ok"}),
     Step("createCheckoutSession", "", 201, body=_SESSION | {"external_id": "user-yara"}),
     Step(
         "createPayment",
         "A card whose bank asks the customer",
-        headers=_KEY,
+        headers=_key(5),
         body=_ORDER | {"payment_method_token": "pmt_3ds"},
     ),
     Step(
         "resumePayment",
         "The customer has answered the bank",
         path={"order_id": "$createPayment/order_id"},
-        headers=_KEY,
+        headers=_key(6),
         body={"resume_token": "rt_ok"},
     ),
     Step("createCheckoutSession", "", 201, body=_SESSION | {"external_id": "user-xara"}),
@@ -170,14 +174,41 @@ _CHECKOUT: Final = (
         "createPayment",
         "A bank that takes its time",
         202,
-        headers=_KEY,
+        headers=_key(7),
         body=_ORDER | {"payment_method_token": "pmt_processing"},
     ),
     Step(
         "payWithOneClick",
         "A session with the coach",
-        headers=_KEY,
+        headers=_key(8),
         body={"external_id": "user-zoe", "price_point": "coach-session"},
+    ),
+)
+
+
+def _timeless(operation: Any) -> Any:
+    """An operation without what depends on the moment at which it is looked at."""
+    times = dict.fromkeys(("created_at", "sent_at"), "2026-01-01T12:00:00.000000Z")
+    settled = operation["settled_at"] and "2026-01-01T12:00:09.000000Z"
+    return operation | times | {"settled_at": settled, "attempts": 1}
+
+
+def _unseen(page: Any) -> Any:
+    """A page of operations that nobody has looked at."""
+    return page | {"data": [_timeless(row) | {"attempts": 0, "evidence": {}} for row in page["data"]]}
+
+
+_OPERATION: Final = {"operation_id": "$listOperations/data/0/id"}
+
+_OPERATIONS: Final = (
+    Step("listOperations", "Those under way", query={"state": "pending", "limit": "1"}, shortened=_unseen),
+    Step("getOperation", "A payment that takes its time", path=_OPERATION, shortened=_timeless),
+    Step(
+        "resolveOperation",
+        "Found in the processor's books",
+        path=_OPERATION,
+        body={"state": "succeeded", "note": "Settled in the processor's books."},
+        shortened=_timeless,
     ),
 )
 
@@ -274,6 +305,7 @@ STEPS: Final = (
     *_SUBSCRIPTIONS,
     *_CUSTOMERS,
     *_CHECKOUT,
+    *_OPERATIONS,
     *_TOKENS,
     *_OPERATOR,
     *_TENANTS,
