@@ -136,6 +136,14 @@ class Ledger:
         """
         return await self._operations.find(ident)
 
+    async def done_before(self, resource: tuple[str, ...]) -> list[Operation]:
+        """What has been done to a resource, the newest first, as far as it is kept.
+
+        Raises:
+            Unavailable: The database failed.
+        """
+        return await self._operations.succeeded(self._principal, resource)
+
     def stays_unknown(self) -> None:
         """Of an answer 202: the vendor has not even said that it is under way."""
         self._undecided = State.UNKNOWN

@@ -44,6 +44,9 @@ DAY_SECONDS: Final = 86400.0
 USES_A_DAY: Final = 2
 """How often one instrument may be charged within a day; more is refused by the vendor."""
 
+MOST_REMEMBERED: Final = 20
+"""Operations on one resource that are looked at for what was done before."""
+
 PATH: Final = "/v1/operations/"
 """Where operations are read."""
 
@@ -231,6 +234,7 @@ class Operations:
             InstrumentSpent: What pays may not be used so often.
         """
         now = self.now_ms
+        resource = digest_of(intention.resource) if intention.resource is not None else None
         ident = f"op_{now:012x}{secrets.token_hex(10)}"
         place = [principal.tenant, principal.mode]
         ends = now + int(self._lease * 1000)
@@ -244,7 +248,8 @@ class Operations:
             subject=principal.subject,
             key_digest=digest,
             fingerprint=fingerprint,
-            guard=digest_of(intention.resource) if intention.resource is not None else None,
+            resource=resource,
+            guard=resource,
             instrument=digest_of([*place, intention.instrument]) if intention.instrument is not None else None,
             instance=at.instance,
             request_id=at.request_id,
@@ -278,6 +283,13 @@ class Operations:
             at=now,
             due_at=now + int(LOOKS_AFTER[0] * 1000) if state.open and settles else None,
         )
+
+    async def succeeded(self, principal: Principal, resource: tuple[str, ...]) -> list[Operation]:
+        """What has been done to a resource, the newest first, as far as it is kept."""
+        records = await self._store.succeeded(
+            principal.tenant, principal.mode, digest_of(resource), limit=MOST_REMEMBERED
+        )
+        return [self.opened(record) for record in records]
 
     async def release(self, ident: str) -> None:
         """Forget an operation of which nothing was sent."""

@@ -6,7 +6,7 @@ import msgspec
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.operations import Intention
+from gateway.operations import Intention, Operation
 from gateway.upstreams import TenantContext
 from routes.ownership import first_order
 from routes.shapes.payments import PaymentResult, PaymentState
@@ -20,12 +20,25 @@ async def about_order(
     Raises:
         Unavailable: The database failed.
     """
+    resource = ("order", await first_order(tenant, order_id))
+    facts = {
+        "order_id": order_id,
+        "external_id": await tenant.belongings.owner("order", order_id),
+        # An order can be paid twice, for what is used up: that it is paid proves nothing then.
+        "paid_before": any(map(_was_paid, await tenant.ledger.done_before(resource))),
+    }
     return Intention(
-        resource=("order", await first_order(tenant, order_id)),
-        facts={"order_id": order_id, "external_id": await tenant.belongings.owner("order", order_id)},
+        resource=resource,
+        facts=facts,
         instrument=instrument,
         despite=despite,
     )
+
+
+def _was_paid(operation: Operation) -> bool:
+    """Whether it ended a payment, and did not only ask for an action of the customer."""
+    answer = operation.answer.shown if operation.answer is not None else None
+    return isinstance(answer, dict) and answer.get("state") == PaymentState.SUCCEEDED
 
 
 async def about_migration(

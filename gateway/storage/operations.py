@@ -44,7 +44,8 @@ OPERATIONS = Table(
     Column("subject", String(256)),
     Column("key_digest", String(64), unique=True),
     Column("fingerprint", String(64)),
-    # Set while the operation is open.
+    Column("resource", String(64)),
+    # The resource, while the operation is open.
     Column("guard", String(64)),
     Column("contested", Boolean, nullable=False),
     Column("instrument", String(64)),
@@ -65,6 +66,7 @@ OPERATIONS = Table(
     Index("ix_operations_due_at", "due_at"),
     Index("ix_operations_settled_at", "settled_at"),
     Index("ix_operations_tenant_mode_id", "tenant", "mode", "id"),
+    Index("ix_operations_resource", "tenant", "mode", "resource"),
     Index("ix_operations_instrument", "instrument", "created_at"),
 )
 
@@ -91,8 +93,10 @@ class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):
     key_digest: str | None
     """Of tenant, mode, principal, method and key; None: it came without a key."""
     fingerprint: str | None
+    resource: str | None
+    """What it is about, as a digest."""
     guard: str | None
-    """Of the resource that no other open operation may be about."""
+    """The same while it is open, so that no other may be."""
     contested: bool = False
     """Whether it was begun, or another was begun, though the other was open: reading can't tell the two apart."""
     instrument: str | None
@@ -229,6 +233,23 @@ class OperationStore:
                 update(OPERATIONS).where(OPERATIONS.c.id == ident, OPERATIONS.c.state.in_(OPEN)).values(**values)
             )
         return changed.rowcount > 0
+
+    async def succeeded(self, tenant: str, mode: str, resource: str, *, limit: int) -> list[OperationRecord]:
+        """The newest operations on a resource that succeeded."""
+        query = (
+            select(OPERATIONS)
+            .where(
+                OPERATIONS.c.tenant == tenant,
+                OPERATIONS.c.mode == mode,
+                OPERATIONS.c.resource == resource,
+                OPERATIONS.c.state == "succeeded",
+            )
+            .order_by(OPERATIONS.c.id.desc())
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(query)).all()
+        return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
 
     async def release(self, ident: str) -> None:
         """Forget an operation of which nothing was sent."""

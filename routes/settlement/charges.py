@@ -19,6 +19,9 @@ DECLINED: Final = frozenset({"declined", "cancelled"})
 MARK: Final = "fgw_operation"
 """The member of an order's metadata by which a purchase is recognised."""
 
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""How much the vendor's clock may be behind ours."""
+
 MOST_ROWS: Final = 500
 """Transactions in one answer; an order with as many is beyond any telling."""
 
@@ -29,13 +32,15 @@ CANDIDATES: Final = 20
 async def settle_payment(scene: Scene, operation: Operation) -> Verdict:
     """A charge of an order: its payments prove that it was paid, its transactions that it was not.
 
-    Only a customer's payments can be asked for, so an order whose customer the
-    gateway does not know can't be seen to be paid.
+    An order that had been paid before is not proven to be paid again. Only a
+    customer's payments can be asked for, so an order whose customer the gateway
+    does not know can't be seen to be paid.
     """
     ids = frozenset(await scene.belongings.ids("order", text(operation, "order_id")))
     customer = operation.facts.get("external_id")
-    if customer is not None:
-        paid = [row for row in await scene.payments.payments_history(customer) if row.order_id in ids]
+    if customer is not None and not operation.facts.get("paid_before"):
+        rows = await scene.payments.payments_history(customer)
+        paid = [row for row in rows if row.order_id in ids and not _before(row, operation.sent_at)]
         if paid:
             return done(_paid(paid[0].order_id), paid_order=paid[0].order_id)
     attempts = [row for one in sorted(ids) for row in await _attempts(scene, one, operation.sent_at)]
@@ -44,6 +49,12 @@ async def settle_payment(scene: Scene, operation: Operation) -> Verdict:
         declined = PaymentFailed("The payment was declined.", order_id=attempts[-1].order_id)
         return Verdict(state=State.FAILED, answer=refused(declined, scene.at), evidence=seen)
     return open_still(**seen)
+
+
+def _before(paid: wire.Payment, sent_at: datetime) -> bool:
+    """Whether a payment is older than the charge, however the two clocks differ."""
+    at = utc(paid.created_at)
+    return at is not None and at < sent_at - CLOCKS_DIFFER
 
 
 async def _attempts(scene: Scene, order_id: str, since: datetime) -> list[wire.Transaction]:

@@ -634,3 +634,16 @@ def test_amounts_are_what_they_were(api: httpx.Client, tenant: Tenant) -> None:
 
     assert charged(tenant.account.ledger.entries, what.order) == [Decimal("79.99")]
     assert api.get(f"/v1/customers/{what.customer}/payments").json()["data"][0]["amount"] == "79.99"
+
+
+def test_an_order_that_was_paid_before_proves_nothing(api: httpx.Client, tenant: Tenant) -> None:
+    """What is used up can be bought again under one order; of the second charge nobody knows."""
+    who = customer()
+    order = order_for(api, external_id=who, price_point="coach-session")
+    assert pay(api, order).status_code == 200
+    tenant.fails(CHARGE, "drop_before", times=1)
+
+    operation = operation_of(api, pay(api, order))
+
+    assert operation["state"] == "unknown"
+    assert len(charged(tenant.account.ledger.entries, order)) == 1

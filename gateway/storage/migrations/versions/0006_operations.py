@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(256)),
         sa.Column("key_digest", sa.String(64), unique=True),
         sa.Column("fingerprint", sa.String(64)),
+        sa.Column("resource", sa.String(64)),
         sa.Column("guard", sa.String(64)),
         sa.Column("contested", sa.Boolean, nullable=False),
         sa.Column("instrument", sa.String(64)),
@@ -43,6 +44,7 @@ def upgrade() -> None:
     op.create_index("ix_operations_due_at", "operations", ["due_at"])
     op.create_index("ix_operations_settled_at", "operations", ["settled_at"])
     op.create_index("ix_operations_tenant_mode_id", "operations", ["tenant", "mode", "id"])
+    op.create_index("ix_operations_resource", "operations", ["tenant", "mode", "resource"])
     op.create_index("ix_operations_instrument", "operations", ["instrument", "created_at"])
     op.create_table(
         "resource_aliases",
