@@ -20,7 +20,9 @@ from clients import errors
 from clients.timeouts import patience
 from clients.tracing import attempts
 from gateway.edge import Exchange
-from gateway.operations import DAY_SECONDS, PATH, Answer, Intention, Operation, Operations, State, digest_of
+from gateway.intentions import Intention
+from gateway.operations import DAY_SECONDS, PATH, Operations, digest_of
+from gateway.outcomes import Answer, Operation, State
 from gateway.principal import Principal
 from gateway.problems import (
     IdempotencyInProgress,

@@ -7,14 +7,14 @@ reading the vendor, or by the operator.
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
 from hashlib import sha256
 from itertools import combinations_with_replacement
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from gateway.intentions import Intention
+from gateway.outcomes import Answer, Operation, State
 from gateway.principal import Principal
 from gateway.rfc9457 import Occurrence
 from gateway.storage.operations import OperationRecord, OperationStore
@@ -36,9 +36,6 @@ LOOK_SECONDS: Final = 60.0
 UNSEEN_SECONDS: Final = 5.0
 """Between two looks, whoever asks."""
 
-REVIEW_SECONDS: Final = 86400.0
-"""An operation that is open for longer needs a person."""
-
 DAY_SECONDS: Final = 86400.0
 
 USES_A_DAY: Final = 2
@@ -51,24 +48,6 @@ PATH: Final = "/v1/operations/"
 """Where operations are read."""
 
 
-class State(StrEnum):
-    """How far an operation came."""
-
-    PENDING = "pending"
-    """Under way: it has not been answered, or the vendor has said that it takes time."""
-    SUCCEEDED = "succeeded"
-    """The vendor has done what was asked."""
-    FAILED = "failed"
-    """The vendor has not done it."""
-    UNKNOWN = "unknown"
-    """It may or may not have happened."""
-
-    @property
-    def open(self) -> bool:
-        """Whether it can still change."""
-        return self in {State.PENDING, State.UNKNOWN}
-
-
 class Sealing(Protocol):
     """Keeps what is stored from those who steal the database."""
 
@@ -77,87 +56,6 @@ class Sealing(Protocol):
 
     def open(self, sealed: str, *, place: str) -> str:
         """The text that was sealed."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller is told, byte for byte."""
-
-    status: int
-    headers: dict[str, str] = {}
-    body: str = ""
-
-    @property
-    def shown(self) -> Any:
-        """Its body as a value; None: it has none that can be read."""
-        try:
-            return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
-            return None
-
-
-class Intention(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request is about to do, in the words of its route."""
-
-    resource: tuple[str, ...] | None = None
-    """What no other open operation may be about; None: others do no harm."""
-    facts: Mapping[str, Any] = {}
-    """What is needed to settle it: identifiers, and what was read before."""
-    instrument: str | None = None
-    """What pays, where it pays `USES_A_DAY` times only; kept as a hash."""
-    despite: str | None = None
-    """The id of an open operation that the caller knows of, and that must not be in the way."""
-    listed: bool = True
-    """Whether it is an operation; otherwise a lost one is harmless, and may be made anew."""
-    shows_secret: bool = False
-    """Whether its answer must not be kept."""
-
-
-OURS: Final = Intention(listed=False)
-"""A change of our own records, which no vendor hears of: if it is not kept, it has not happened."""
-
-SECRET: Final = Intention(listed=False, shows_secret=True)
-"""The same, with an answer that shows a secret."""
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation, as it is kept."""
-
-    record: OperationRecord
-    facts: dict[str, Any]
-    evidence: dict[str, Any]
-    answer: Answer | None
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.record.id
-
-    @property
-    def state(self) -> State:
-        """How far it came."""
-        return State(self.record.state)
-
-    @property
-    def sent_at(self) -> datetime:
-        """From when on it may have reached the vendor."""
-        return _moment(self.record.created_at)
-
-    @property
-    def settled_at(self) -> datetime | None:
-        """When it was known how it ended; None: it is not known."""
-        return _moment(self.record.settled_at) if self.record.settled_at is not None else None
-
-    def at(self, public_url: str) -> Occurrence:
-        """Where the request was that began it, for problems that are found out later."""
-        return Occurrence(public_url, self.record.instance, self.record.request_id, self.record.trace_id)
-
-    def led(self, now_ms: int) -> bool:
-        """Whether the request that began it is still under way."""
-        return self.record.lease_until is not None and self.record.lease_until > now_ms
-
-    def needs_review(self, now_ms: int) -> bool:
-        """Whether a person should find out how it ended."""
-        return self.state.open and now_ms - self.record.created_at > REVIEW_SECONDS * 1000
 
 
 class Operations:
@@ -422,7 +320,3 @@ def _next_look(now_ms: int, created_ms: int) -> int:
         if (after := int(seconds * 1000)) > elapsed:
             return created_ms + after
     return now_ms + int(LOOKS_EVERY * 1000)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

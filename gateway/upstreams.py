@@ -45,7 +45,7 @@ from gateway.edge import Exchange
 from gateway.encryption import Keyring
 from gateway.fingerprints import fingerprint
 from gateway.idempotency import Ledger, ledger_of
-from gateway.operations import Operation
+from gateway.outcomes import Operation
 from gateway.principal import Mode, Principal
 from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings

@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody
 from clients.billing import wire
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.operations import Intention
+from gateway.intentions import Intention
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
 from gateway.subjects import Whose

@@ -14,7 +14,7 @@ from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
 from gateway.fanout import with_optional
 from gateway.idempotency import IdempotencyKey, once
-from gateway.operations import Intention
+from gateway.intentions import Intention
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
 from gateway.upstreams import DOMAIN_LIST, TenantContext, domain_detail

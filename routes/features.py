@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.operations import Intention
+from gateway.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import FEATURES, TenantContext

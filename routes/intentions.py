@@ -6,7 +6,8 @@ import msgspec
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.operations import Intention, Operation
+from gateway.intentions import Intention
+from gateway.outcomes import Operation
 from gateway.upstreams import TenantContext
 from routes.ownership import first_order
 from routes.shapes.payments import PaymentResult, PaymentState

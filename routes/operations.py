@@ -8,7 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from gateway.auth import needs
-from gateway.operations import Operation, Operations, State, visible
+from gateway.operations import Operations, visible
+from gateway.outcomes import Operation, State
 from gateway.problems import NotFound
 from gateway.settling import Settling
 from gateway.subjects import Whose

@@ -14,7 +14,7 @@ from clients.billing.operations import TRANSACTION_REPORT
 from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.operations import Intention
+from gateway.intentions import Intention
 from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
 from gateway.rfc9457 import Fault, UpstreamReference
 from gateway.subjects import Whose

@@ -12,7 +12,7 @@ from clients.errors import UpstreamError
 from gateway.auth import needs
 from gateway.body import csv_file
 from gateway.idempotency import IdempotencyKey, once
-from gateway.operations import Intention
+from gateway.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import PRICE_POINTS, TenantContext

@@ -9,7 +9,7 @@ from gateway.auth import needs
 from gateway.directory import Directory
 from gateway.edge import Exchange
 from gateway.idempotency import IdempotencyKey, ledger_of, once
-from gateway.operations import OURS
+from gateway.intentions import OURS
 from gateway.problems import NotFound, TenantExists, VendorAccountTaken
 from gateway.rfc9457 import Fault
 from gateway.storage.claims import AccountTaken

@@ -11,7 +11,7 @@ from litestar.response import Response
 from gateway.auth import needs_any
 from gateway.edge import Exchange
 from gateway.idempotency import IdempotencyKey, ledger_of, once
-from gateway.operations import OURS, SECRET
+from gateway.intentions import OURS, SECRET
 from gateway.problems import RotationConflict
 from gateway.storage.tokens import TokenRecord
 from gateway.token_desk import TokenDesk

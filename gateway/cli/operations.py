@@ -11,7 +11,8 @@ import msgspec
 
 from gateway.cli.environment import configured, fail, refuse, with_audit, with_database
 from gateway.encryption import Keyring, Unreadable
-from gateway.operations import Operation, Operations, State
+from gateway.operations import Operations
+from gateway.outcomes import Operation, State
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Occurrence
 from gateway.settings import Settings

@@ -33,7 +33,8 @@ Every answer that is not a success is `application/problem+json` (RFC 9457). The
 not take the method answers 405 `method_not_allowed`, with those that it takes in `Allow`. `HEAD` is answered like
 `GET`, without a body.
 
-An `Idempotency-Key` does not deduplicate yet.
+The same `Idempotency-Key` gives the first answer again and sends nothing; what is `unknown` is found out at
+`/v1/operations`.
 """
 
 _BEARER: Final = (

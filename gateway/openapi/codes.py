@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from gateway.intentions import Intention
 from gateway.openapi.surface import Operation
-from gateway.operations import Intention
 from gateway.problems import BY_CREATION, BY_SCOPE, SecretAlreadyShown, catalogue
 from gateway.rfc9457 import Problem
 from gateway.upstreams import OWN_SCOPES

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from clients.billing import wire
-from gateway.operations import Answer, Operation, State
+from gateway.outcomes import Answer, Operation, State
 from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text

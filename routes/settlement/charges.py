@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from clients.billing import wire
-from gateway.operations import Answer, Operation, State
+from gateway.outcomes import Answer, Operation, State
 from gateway.problems import PaymentFailed
 from gateway.settling import Kind, Place, Verdict, refused, told
 from gateway.upstreams import Scene

@@ -4,7 +4,7 @@ from typing import Final
 
 from clients.domains import wire
 from clients.errors import NotFound
-from gateway.operations import Answer, Operation, State
+from gateway.outcomes import Answer, Operation, State
 from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text

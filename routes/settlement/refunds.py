@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from gateway.operations import Answer, Operation, State
+from gateway.outcomes import Answer, Operation, State
 from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, not_done, open_still, text

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from gateway.operations import Answer, Operation, State
+from gateway.outcomes import Answer, Operation, State
 from gateway.problems import NotFound, UpstreamRejected
 from gateway.rfc9457 import Occurrence
 from gateway.settling import Verdict, refused, told

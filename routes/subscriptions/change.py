@@ -1,0 +1,28 @@
+"""What every change of a subscription has: what accompanies it, and what is shown of it."""
+
+from clients.errors import UpstreamError
+from gateway.problems import NotFound
+from gateway.upstreams import TenantContext
+from routes.intentions import one_subscription
+from routes.shapes.subscriptions import (
+    Change,
+    ChangedSubscription,
+)
+
+
+def notes(change: Change | None) -> dict[str, str | None]:
+    """What accompanies a change, by the names that every client method has."""
+    if change is None:
+        return {}
+    return {"external_id": change.external_id, "reason": change.reason, "comment": change.comment}
+
+
+async def read_back(tenant: TenantContext, ident: str) -> ChangedSubscription:
+    """The subscription after a change; a read that fails does not undo it."""
+    try:
+        found = await one_subscription(tenant, ident)
+    except UpstreamError as error:
+        return ChangedSubscription.unread(ident, error, tenant.at)
+    if found is None:
+        return ChangedSubscription.unread(ident, NotFound("The vendor no longer shows the subscription."), tenant.at)
+    return ChangedSubscription.read_back(found)
