@@ -92,6 +92,11 @@ class Exchange:
         self.before_answer: Callable[[int | None], Awaitable[None]] | None = None
         """Is awaited once, with the status, before the answer begins; with None if there is none."""
 
+    @property
+    def named_operation(self) -> dict[str, str]:
+        """The operation as an attribute of the span, if the request has begun one."""
+        return {"gateway.operation_id": self.operation.rpartition("/")[2]} if self.operation is not None else {}
+
     async def conclude(self, status: int | None) -> None:
         """Do what has to be done before the caller learns how it ended."""
         if (last := self.before_answer) is not None:
@@ -229,6 +234,7 @@ class Edge:
                 HTTP_REQUEST_METHOD: _known(method),
                 URL_SCHEME: scope["scheme"],
                 "gateway.request_id": exchange.occurrence.request_id,
+                **exchange.named_operation,
             }
         )
         if method not in KNOWN_METHODS:

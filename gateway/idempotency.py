@@ -221,7 +221,7 @@ class Ledger:
             raise IdempotencyInProgress(
                 "The first request with this key is under way.",
                 operation=link,
-                headers={"Retry-After": str(AGAIN_SECONDS)},
+                headers={"Retry-After": str(AGAIN_SECONDS)} | ({"Gateway-Operation": known.id} if link else {}),
             )
         if known.answer is not None:
             raise Replayed(known.answer, known.id if known.record.listed else None)

@@ -8,6 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from gateway.auth import needs
+from gateway.idempotency import IdempotencyKey, once
+from gateway.intentions import OURS
 from gateway.operations import Operations, visible
 from gateway.outcomes import Operation, State
 from gateway.problems import NotFound
@@ -77,6 +79,7 @@ async def resolve_operation(
     data: JSONBody[Resolution],
     request: Request[Any, Any, Any],
     tenant: NamedDependency[TenantContext],
+    idempotency_key: IdempotencyKey = None,
 ) -> OperationDetails:
     """Say how an operation ended that reading the vendor does not tell.
 
@@ -89,8 +92,12 @@ async def resolve_operation(
     if operation is None or not _operates(tenant, operation):
         raise NotFound("There is no such operation.")
     state = State(data.state.value)
-    now = await settling.resolve(operation, state, note=data.note, by=tenant.principal.holder)
-    return OperationDetails.public(now, now_ms=operations.now_ms)
+
+    async def act() -> OperationDetails:
+        now = await settling.resolve(operation, state, note=data.note, by=tenant.principal.holder)
+        return OperationDetails.public(now, now_ms=operations.now_ms)
+
+    return await once(tenant.ledger, idempotency_key, OURS, act, keyed=False)
 
 
 def _operates(tenant: TenantContext, operation: Operation) -> bool:
