@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     delete,
     func,
     or_,
@@ -357,13 +358,21 @@ class OperationStore:
         return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
 
     async def forget(self, *, settled_before: int) -> int:
-        """Remove what was settled before a moment; what is open stays.
+        """Remove what was settled before a moment; an operation that is open stays.
 
         Returns:
             How many there were.
         """
         async with self._database.transaction() as connection:
-            gone = await connection.execute(delete(OPERATIONS).where(OPERATIONS.c.settled_at < settled_before))
+            gone = await connection.execute(
+                delete(OPERATIONS).where(
+                    or_(
+                        OPERATIONS.c.settled_at < settled_before,
+                        # What its request left behind when it died: nobody waits for it.
+                        and_(OPERATIONS.c.listed.is_(False), OPERATIONS.c.created_at < settled_before),
+                    )
+                )
+            )
         return gone.rowcount
 
     async def _one(self, query: Select[tuple[object, ...]]) -> OperationRecord | None:
