@@ -103,13 +103,18 @@ class Database:
             raise Unavailable(type(error).__name__) from error
 
     async def is_current(self) -> bool:
-        """Whether the schema is at the newest revision.
+        """Whether the schema is at the newest revision that we know, or at one that only a newer gateway knows.
+
+        While replicas are replaced one by one, the old ones find the schema of the new ones, and work on.
 
         Raises:
             Unavailable: The database failed.
         """
         async with self.transaction() as connection:
-            return await connection.run_sync(_revision) == ScriptDirectory.from_config(_config()).get_current_head()
+            revision = await connection.run_sync(_revision)
+        scripts = ScriptDirectory.from_config(_config())
+        older = {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head()}
+        return revision is not None and revision not in older
 
     async def close(self) -> None:
         """Close every connection."""
