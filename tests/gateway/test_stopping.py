@@ -3,11 +3,9 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import cycle
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -17,9 +15,9 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway import serving
 from gateway.settings import Settings
-from tests.support.commands import GATEWAY
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers, until
+from tests.support.processes import Customers, started
 
 
 class Shop:
@@ -52,27 +50,6 @@ def listening() -> Iterator[socket.socket]:
     """A socket as a service manager holds it, which outlives every process that it is handed to."""
     with serving.listen("127.0.0.1", 0) as held:
         yield held
-
-
-@contextmanager
-def started(shop: Shop, listening: socket.socket, *, workers: int = 1) -> Iterator[subprocess.Popen[str]]:
-    """A gateway on a socket that it inherits, ready for requests or about to be."""
-    script = 'exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
-    command = ["sh", "-c", script, "sh", GATEWAY, "serve", "--workers", str(workers)]
-    with subprocess.Popen(
-        command,
-        env=shop.environment,
-        stdin=listening.fileno(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stderr is not None
-            assert "Serving on" in process.stderr.readline()
-            yield process
-        finally:
-            process.kill()
 
 
 def url(listening: socket.socket) -> str:
@@ -109,7 +86,7 @@ def test_a_stop_fails_readiness_first_and_loses_nothing(shop: Shop, listening: s
     shop.tenant.fails("DELETE /domains/{domain}", "latency", seconds=4)
     shop.tenant.account.domains.add("track.stopping.com")
     headers = {"authorization": f"Bearer {shop.secret}"}
-    with started(shop, listening, workers=workers) as process:
+    with started(shop.environment, listening, workers=workers) as process:
         ready(listening)
         answers: list[httpx.Response] = []
         slow = threading.Thread(
@@ -139,7 +116,7 @@ def test_a_second_signal_ends_it_at_once(shop: Shop, listening: socket.socket, w
     """For whoever can't wait: requests in flight are cut, and the exit code says so."""
     shop.environment["GATEWAY_DRAIN_SECONDS"] = "60"
     shop.tenant.fails("GET /domains", "latency", seconds=60)
-    with started(shop, listening, workers=workers) as process:
+    with started(shop.environment, listening, workers=workers) as process:
         ready(listening)
         with callers(1, "GET", f"{url(listening)}/v1/domains", shop.secret):
             until(lambda: shop.tenant.calls("GET /domains") == 1)
@@ -153,7 +130,7 @@ def test_a_second_signal_ends_it_at_once(shop: Shop, listening: socket.socket, w
 
 def test_workers_end_with_their_parent(shop: Shop, listening: socket.socket) -> None:
     """Also if it could not tell them: nothing is left behind that holds the port."""
-    with started(shop, listening, workers=2) as process:
+    with started(shop.environment, listening, workers=2) as process:
         ready(listening)
         children = _children(process.pid)
         process.kill()
@@ -165,7 +142,7 @@ def test_workers_end_with_their_parent(shop: Shop, listening: socket.socket) -> 
 
 def test_a_worker_that_dies_is_replaced(shop: Shop, listening: socket.socket) -> None:
     """Callers of the other one notice nothing."""
-    with started(shop, listening, workers=2) as process:
+    with started(shop.environment, listening, workers=2) as process:
         ready(listening)
         until(lambda: len(_workers(process.pid)) == 2)
         first, *_ = _workers(process.pid)
@@ -181,7 +158,7 @@ def test_a_worker_that_dies_is_replaced(shop: Shop, listening: socket.socket) ->
 def test_workers_are_renewed_without_a_gap(shop: Shop, listening: socket.socket) -> None:
     """SIGHUP: a new one serves before an old one stops, and no caller sees it."""
     customers = Customers(url(listening), shop.secret)
-    with started(shop, listening, workers=2) as process:
+    with started(shop.environment, listening, workers=2) as process:
         ready(listening)
         until(lambda: len(_workers(process.pid)) == 2)
         before = set(_workers(process.pid))
@@ -213,62 +190,18 @@ def _runs(pid: int) -> bool:
         return False
 
 
-class Customers:
-    """Callers who try nothing twice: some keep their connection, some make a new one each time.
-
-    Args:
-        base: Where they call.
-        secret: Their token.
-    """
-
-    def __init__(self, base: str, secret: str) -> None:
-        self._base = base
-        self._headers = {"authorization": f"Bearer {secret}"}
-        self._over = threading.Event()
-        self.answered = 0
-        self.failed: list[str] = []
-
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """For the length of the block."""
-        threads = [threading.Thread(target=self._call, args=(keeps,)) for keeps in (True, True, False, False)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in threads:
-                thread.join()
-
-    def _call(self, keeps: bool) -> None:  # noqa: FBT001 - a thread's arguments have no names
-        limits = httpx.Limits(max_keepalive_connections=1 if keeps else 0)
-        with httpx.Client(base_url=self._base, headers=self._headers, timeout=30, limits=limits) as client:
-            for path in cycle(("/v1/domains", "/v1/features")):
-                if self._over.is_set():
-                    return
-                try:
-                    reply = client.get(path)
-                except httpx.HTTPError as error:
-                    self.failed.append(f"{error!r} on a connection that was {'kept' if keeps else 'new'}")
-                else:
-                    self.answered += 1
-                    if reply.status_code != 200:
-                        self.failed.append(reply.text)
-
-
 def test_ten_restarts_under_load_lose_no_request(shop: Shop, listening: socket.socket) -> None:
     """The new process takes over the socket, the old one finishes: not one caller sees it."""
     customers = Customers(url(listening), shop.secret)
     codes: list[int] = []
     with ExitStack() as processes:
-        old = processes.enter_context(started(shop, listening))
+        old = processes.enter_context(started(shop.environment, listening))
         ready(listening)
 
         with customers.calling():
             for _ in range(10):
                 before = customers.answered
-                new = processes.enter_context(started(shop, listening))
+                new = processes.enter_context(started(shop.environment, listening))
                 old.send_signal(signal.SIGTERM)
                 codes.append(old.wait(timeout=60))
                 until(lambda before=before: customers.answered > before + 20)  # type: ignore[misc]  # its default is what binds it
