@@ -1,6 +1,7 @@
 # The same targets serve people and CI. `make` alone lists them.
 PYTHON ?= python3
 PORT   ?= 8080
+IMAGE  ?= funnel-gateway:0.1.0
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never .uv/bin/uv
@@ -15,7 +16,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run sandbox test prove check format lint types imports \
 	docs openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients \
-	pages-if-chromium check-pages lock clean
+	pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -106,6 +107,28 @@ $(TS)/node_modules/.ready: $(TS)/package.json $(TS)/package-lock.json
 	@cd $(TS) && npm ci --silent
 	@touch $@
 
+build/delivery/.ready: .uv/.ready requirements-delivery.lock
+	@rm -rf build/delivery && $(PYTHON) -m venv --without-pip build/delivery/venv
+	@$(UV) pip install --quiet --python build/delivery/venv --require-hashes -r requirements-delivery.lock
+	@touch $@
+
+helm-schema: setup ## Write the names of the settings into helm/values.schema.json
+	@$(BIN)/python -m tests.support.chart_settings
+
+helm-check: setup build/delivery/.ready ## Lint, render and validate the chart, and lint the Dockerfile
+	@build/delivery/venv/bin/hadolint Dockerfile
+	@build/delivery/venv/bin/python -m pytest --quiet -p no:cacheprovider helm/tests
+
+image: ## Build the image with docker, podman or buildah (IMAGE=)
+	@for engine in docker podman buildah; do if command -v $$engine >/dev/null; then \
+		echo "$$engine builds $(IMAGE)"; \
+		case $$engine in docker) format=;; *) format="--format docker";; esac; \
+		exec $$engine build $$format --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .; \
+	fi; done; echo "image: docker, podman or buildah is needed" >&2; exit 1
+
+image-check: setup ## Build the image and try it; without buildah, mmdebstrap and root, do its steps in a folder
+	@$(BIN)/python -m tests.support.image
+
 build/clients/.ready: .uv/.ready requirements-clients.lock
 	@rm -rf build/clients && $(PYTHON) -m venv --without-pip build/clients/venv
 	@$(UV) pip install --quiet --python build/clients/venv --require-hashes -r requirements-clients.lock
@@ -141,6 +164,7 @@ lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
 	@$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	@$(COMPILE) --upgrade --group build -c requirements.lock -o requirements-build.lock
 	@$(COMPILE) --upgrade --group clients -o requirements-clients.lock
+	@$(COMPILE) --upgrade --group delivery -o requirements-delivery.lock
 	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) --upgrade --group pages -c requirements-dev.lock -o requirements-pages.lock
 

@@ -1,0 +1,78 @@
+"""Which variables the chart takes: all that the gateway reads, as values.schema.json lists them.
+
+Run as a module, it writes the lists anew, as `make helm-schema` does.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from typing_extensions import override
+
+from gateway.settings import from_environment
+
+SCHEMA: Final = Path(__file__).parents[2] / "helm" / "values.schema.json"
+
+OF_THE_CHART: Final = frozenset({"GATEWAY_SANDBOX"})
+"""Settings that follow from other values of the chart."""
+
+COLLECTOR_SECRETS: Final = (
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+)
+"""Of OpenTelemetry's own variables, those that hold credentials."""
+
+
+class _Listening(Mapping[str, str]):
+    """An environment without variables, that remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        raise KeyError(name)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    @override
+    def __len__(self) -> int:
+        return 0
+
+
+def known() -> tuple[set[str], set[str]]:
+    """Every variable that the gateway reads: those that are no secrets, and those that are."""
+    environment = _Listening()
+    from_environment(environment)
+    secrets = {name for name in environment.asked if f"{name}_FILE" in environment.asked}
+    return environment.asked - secrets - {f"{name}_FILE" for name in secrets}, secrets
+
+
+def listed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with both lists as they have to be."""
+    settings, secrets = known()
+    refused = [*secrets, *COLLECTOR_SECRETS]
+    schema["properties"]["settings"]["properties"] = {
+        **{name: {"$ref": "#/$defs/text"} for name in settings - OF_THE_CHART},
+        **{name: {"$ref": "#/$defs/belongsUnderSecrets"} for name in refused},
+        **{name: {"$ref": "#/$defs/followsFromOtherValues"} for name in OF_THE_CHART},
+    }
+    schema["properties"]["secrets"]["properties"] = {name: {"$ref": "#/$defs/secret"} for name in refused}
+    for part in ("settings", "secrets"):
+        properties = schema["properties"][part]["properties"]
+        schema["properties"][part]["properties"] = {name: properties[name] for name in sorted(properties)}
+    return schema
+
+
+def written(schema: dict[str, Any]) -> str:
+    """The file's text."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(written(listed(json.loads(SCHEMA.read_text()))))
