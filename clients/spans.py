@@ -1,0 +1,90 @@
+"""Spans within what is being traced, for whoever has something to tell there.
+
+The tracer goes with the request, as the current span does, so that nobody has
+to be handed one. Outside of a trace that is kept, a span costs next to nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    get_current_span,
+)
+
+tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
+"""Where the current request, or the work behind requests, has its spans; None: nowhere."""
+
+Attributes = Mapping[str, str | int | float | bool]
+
+_NONE: Final = nullcontext(INVALID_SPAN)
+
+
+def child(
+    name: str,
+    attributes: Attributes | None = None,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    links: tuple[SpanContext, ...] = (),
+) -> AbstractContextManager[Span]:
+    """A span below the current one, for the length of a block; an exception that ends the block marks it.
+
+    Args:
+        name: Of low cardinality.
+        attributes: Known at its beginning.
+        kind: `CLIENT` where something outside is asked.
+        links: Other spans that it has to do with.
+    """
+    if (spans := tracer.get()) is None or not get_current_span().is_recording():
+        return _NONE
+    return _marked(spans, name, None, attributes, kind, links)
+
+
+def background(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
+    """The first span of a trace of its own, linked to what it was begun by.
+
+    For work that nobody waits for, or that may outlast who began it.
+    """
+    if (spans := tracer.get()) is None:
+        return _NONE
+    begun_by = get_current_span().get_span_context()
+    links = (begun_by,) if begun_by.is_valid else ()
+    return _marked(spans, name, Context(), attributes, SpanKind.INTERNAL, links)
+
+
+@contextmanager
+def _marked(  # noqa: PLR0917 - called twice, above
+    spans: Tracer,
+    name: str,
+    context: Context | None,
+    attributes: Attributes | None,
+    kind: SpanKind,
+    links: tuple[SpanContext, ...],
+) -> Iterator[Span]:
+    with spans.start_as_current_span(
+        name,
+        context,
+        kind=kind,
+        attributes=attributes,
+        links=[Link(linked) for linked in links],
+        # The message of an exception may hold what no span may.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(Status(StatusCode.ERROR))
+            span.set_attribute(ERROR_TYPE, getattr(error, "low_cardinality", type(error).__name__))
+            raise

@@ -1,0 +1,211 @@
+"""Spans: which are kept, and where they go.
+
+Everything standard is set by the `OTEL_*` variables; without an endpoint
+nothing is exported, and nothing is kept.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from threading import Thread
+from time import time
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, SamplingResult
+from opentelemetry.semconv.attributes.http_attributes import HTTP_REQUEST_METHOD
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
+from typing_extensions import override
+
+from gateway import VERSION
+
+FLUSH_SECONDS: Final = 3.0
+"""A stop waits so long for the collector, and no longer."""
+
+WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods whose traces are always kept."""
+
+
+class CollectorState(msgspec.Struct, frozen=True):
+    """Whether the collector took what it was last sent."""
+
+    reachable: bool
+    since: float
+    """Unix time."""
+
+
+class Collector:
+    """What is known of the collector, by what it takes.
+
+    Args:
+        turned: Is told when that changes.
+    """
+
+    def __init__(self, turned: Callable[[CollectorState], None] = lambda _: None) -> None:
+        self.state: CollectorState | None = None
+        """None: nothing was sent yet."""
+        self._turned = turned
+
+    def took(self, *, well: bool) -> None:
+        """Something was sent."""
+        if self.state is None or self.state.reachable != well:
+            before, self.state = self.state, CollectorState(well, time())
+            if before is not None or not well:
+                self._turned(self.state)
+
+
+class _Watched(SpanExporter):
+    """An exporter that tells whether what it sends is taken."""
+
+    def __init__(self, inner: SpanExporter, collector: Collector) -> None:
+        self._inner = inner
+        self._collector = collector
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._inner.export(spans)
+        self._collector.took(well=result is SpanExportResult.SUCCESS)
+        return result
+
+    @override
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    @override
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._inner.force_flush(timeout_millis)
+
+
+class Provider(TracerProvider):
+    """Makes spans, and takes ones that were made otherwise.
+
+    Args:
+        resource: Who we are.
+        sampler: Which traces are kept.
+        processors: Receivers of finished spans.
+    """
+
+    def __init__(self, *, resource: Resource, sampler: Sampler, processors: Sequence[SpanProcessor]) -> None:
+        self._receivers = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # the SDK's own
+        for processor in processors:
+            self._receivers.add_span_processor(processor)
+        self.receives = bool(processors)
+        """Whether anybody is there to take a span."""
+        super().__init__(sampler=sampler, resource=resource, active_span_processor=self._receivers)
+
+    def late(self, span: ReadableSpan) -> None:
+        """Keep a finished span of a trace that was not to be kept."""
+        self._receivers.on_end(span)
+
+
+class Deciding(Sampler):
+    """Decides once per trace, when it begins.
+
+    What changes something is always kept; so is what a kept trace links to.
+    The rest is for the usual sampler to say. Spans within a trace follow its
+    first one.
+
+    Args:
+        usual: As the environment has it.
+    """
+
+    def __init__(self, usual: Sampler) -> None:
+        self._usual = usual
+
+    @override
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        parent = get_current_span(parent_context).get_span_context()
+        if parent.is_valid and not parent.is_remote:
+            sampler: Sampler = ALWAYS_ON if parent.trace_flags.sampled else ALWAYS_OFF
+        elif (attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES or any(
+            link.context.trace_flags.sampled for link in links or ()
+        ):
+            sampler = ALWAYS_ON
+        else:
+            sampler = self._usual
+        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    @override
+    def get_description(self) -> str:
+        return f"Deciding({self._usual.get_description()})"
+
+
+def tracer_provider(
+    *processors: SpanProcessor, collector: Collector | None = None, who: Resource | None = None
+) -> Provider:
+    """A provider set up from the environment.
+
+    Args:
+        processors: Further receivers of finished spans; the demo's tree is one.
+        collector: Is told how sending goes.
+        who: We, as in `resource()`.
+    """
+    # The SDK reads the sampler and the batch sizes from the environment by itself.
+    exporters = []
+    if exports("traces"):
+        exporters.append(BatchSpanProcessor(_Watched(OTLPSpanExporter(), collector or Collector())))
+    receivers = (*exporters, *processors)
+    return Provider(
+        resource=who or resource(), sampler=Deciding(_usual()) if receivers else ALWAYS_OFF, processors=receivers
+    )
+
+
+def exports(signal: str) -> bool:
+    """Whether the environment wants `traces` or `metrics` sent, and says where to."""
+    wanted = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp").replace(" ", "").split(",")
+    endpoints = (f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not disabled and "otlp" in wanted and any(os.environ.get(name) for name in endpoints)
+
+
+def resource() -> Resource:
+    """Who we are; one instance per process, since each has numbers of its own."""
+    told = Resource.create({SERVICE_VERSION: VERSION})
+    if "OTEL_SERVICE_NAME" not in os.environ and "service.name" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        told = told.merge(Resource({SERVICE_NAME: "funnel-gateway"}))
+    given = told.attributes.get(SERVICE_INSTANCE_ID)
+    if given is None or "service.instance.id" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        return told.merge(Resource({SERVICE_INSTANCE_ID: str(uuid4())}))
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # One of several workers.
+        return told.merge(Resource({SERVICE_INSTANCE_ID: f"{given}-{os.getpid()}"}))
+    return told
+
+
+def _usual() -> Sampler:
+    """The sampler of the environment.
+
+    Without one, everything is kept, also where a caller's `traceparent` says
+    not to: its flag is a hint, the decision is ours.
+    """
+    if "OTEL_TRACES_SAMPLER" in os.environ:
+        return TracerProvider(shutdown_on_exit=False).sampler  # Read by the SDK itself.
+    return ParentBased(ALWAYS_ON, remote_parent_not_sampled=ALWAYS_ON)
+
+
+def stop(*flushes: Callable[[], object]) -> None:
+    """Send what is left; a collector that does not answer is given `FLUSH_SECONDS`.
+
+    Args:
+        flushes: Each sends what is left of one signal, and may wait.
+    """
+    threads = [Thread(target=flush, daemon=True) for flush in flushes]
+    for thread in threads:
+        thread.start()
+    ends = time() + FLUSH_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, ends - time()))
