@@ -8,6 +8,7 @@ neither is a call that found no place, for it says nothing of the vendor.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import httpx
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from clients.errors import CircuitOpen, Garbled, Operation, Unanswered, Unavailable, UpstreamError
 from clients.policy import POLICIES
+from clients.watch import Unwatched, Watcher
 
 WINDOW_SECONDS: Final = 10.0
 """How far back calls count."""
@@ -37,9 +39,10 @@ class BreakerLimits(msgspec.Struct, frozen=True, kw_only=True):
 class _Circuit:
     """One kind of operation of one vendor."""
 
-    def __init__(self, limits: BreakerLimits, now: Callable[[], float]) -> None:
+    def __init__(self, limits: BreakerLimits, now: Callable[[], float], turned: Callable[..., None]) -> None:
         self._limits = limits
         self._now = now
+        self._turned = turned
         self._calls: deque[tuple[float, bool]] = deque()
         self._failed = 0
         self._open_until: float | None = None
@@ -80,8 +83,11 @@ class _Circuit:
             self._open()
         else:
             self._open_until = None
+            self._turned(is_open=False)
 
     def _open(self) -> None:
+        if self._open_until is None:
+            self._turned(is_open=True)
         self._open_until = self._now() + self._limits.open_seconds
         self._calls.clear()
         self._failed = 0
@@ -94,14 +100,21 @@ class Guarded(httpx.AsyncBaseTransport):
         inner: The next layer.
         limits: When it opens.
         now: A monotonic clock in seconds; the event loop's by default.
+        watcher: Is told when it opens and closes.
     """
 
     def __init__(
-        self, inner: httpx.AsyncBaseTransport, limits: BreakerLimits, *, now: Callable[[], float] | None = None
+        self,
+        inner: httpx.AsyncBaseTransport,
+        limits: BreakerLimits,
+        *,
+        now: Callable[[], float] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._inner = inner
+        told = watcher or Unwatched()
         clock = now or (lambda: asyncio.get_running_loop().time())
-        self._circuits = {kind: _Circuit(limits, clock) for kind in POLICIES}
+        self._circuits = {kind: _Circuit(limits, clock, partial(told.turned, kind)) for kind in POLICIES}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -1,5 +1,6 @@
-"""One CLIENT span per attempt, and how long each attempt took."""
+"""One CLIENT span per attempt, and what is told of each attempt besides."""
 
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Final
@@ -13,15 +14,18 @@ from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_RESPONSE_STATUS_CODE,
 )
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, TracerProvider, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from typing_extensions import override
 
 from clients.errors import Operation, Unanswered, UpstreamError
+from clients.watch import Attempt, Unwatched, Watcher
 
 attempts: ContextVar[list[tuple[Operation, float]] | None] = ContextVar("attempts", default=None)
 """Where the current request collects each attempt and its seconds; None: nobody asks."""
 
+
+_NOT_KEPT: Final = nullcontext(INVALID_SPAN)
 
 _LONGEST_ID: Final = 64
 """Characters of a vendor's request id; what is longer is none."""
@@ -43,39 +47,76 @@ class Traced(httpx.AsyncBaseTransport):
     Args:
         inner: The next layer.
         tracer_provider: Where spans go.
+        watcher: Is told of each attempt, and of each answer in which the vendor says yes.
     """
 
     _propagator: Final = TraceContextTextMapPropagator()
     _headers: Final = _HttpxHeaders()
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, *, tracer_provider: TracerProvider) -> None:
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, *, tracer_provider: TracerProvider, watcher: Watcher | None = None
+    ) -> None:
         self._inner = inner
         self._tracer = tracer_provider.get_tracer("funnel-gateway.clients")
+        self._watcher = watcher or Unwatched()
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
         started = perf_counter()
-        with self._tracer.start_as_current_span(
-            operation.name, kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
-        ) as span:
+        status: int | None = None
+        failure: str | None = "Abandoned"
+        with self._span(operation) as span:
             _describe(span, request, operation)
             self._propagator.inject(request.headers, setter=self._headers)
             try:
                 reply = await self._inner.handle_async_request(request)
             except UpstreamError as error:
                 _mark(span, error)
+                status, failure = error.status, error.low_cardinality
                 raise
             else:
                 span.set_attribute(HTTP_RESPONSE_STATUS_CODE, reply.status_code)
-                return reply
+                status, failure = reply.status_code, None
             finally:
+                seconds = perf_counter() - started
                 if (seen := attempts.get()) is not None:
-                    seen.append((operation, perf_counter() - started))
+                    seen.append((operation, seconds))
+                self._watcher.attempted(_attempt(request, operation, status, failure, seconds=seconds))
+        self._watcher.answered(operation, reply)
+        return reply
+
+    def _span(self, operation: Operation) -> AbstractContextManager[Span]:
+        """The attempt's span; in a trace that is not kept, none is made."""
+        current = get_current_span()
+        if current.get_span_context().is_valid and not current.is_recording():
+            return _NOT_KEPT
+        return self._tracer.start_as_current_span(
+            operation.name, kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+        )
 
     @override
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _attempt(
+    request: httpx.Request, operation: Operation, status: int | None, error: str | None, *, seconds: float
+) -> Attempt:
+    return Attempt(
+        operation=operation,
+        method=request.method,
+        host=request.url.host,
+        port=_port(request),
+        status=status,
+        error=error,
+        resend=request.extensions.get("resend_count", 0),
+        seconds=seconds,
+    )
+
+
+def _port(request: httpx.Request) -> int:
+    return request.url.port or {"http": 80, "https": 443}[request.url.scheme]
 
 
 def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
@@ -85,7 +126,7 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
         {
             HTTP_REQUEST_METHOD: request.method,
             SERVER_ADDRESS: request.url.host,
-            SERVER_PORT: request.url.port or {"http": 80, "https": 443}[request.url.scheme],
+            SERVER_PORT: _port(request),
             "url.template": operation.name.partition(" ")[2],
             "gateway.upstream": operation.upstream,
             "gateway.deadline.remaining": round(request.extensions["remaining"], 3),

@@ -22,6 +22,7 @@ from clients.pool import Pool
 from clients.retry import Retried
 from clients.timeouts import Timed, Timeouts
 from clients.tracing import Traced
+from clients.watch import Watcher
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -213,8 +214,20 @@ def layered(
     tls: ssl.SSLContext,
     breaker: BreakerLimits | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    watcher: Watcher | None = None,
 ) -> httpx.AsyncBaseTransport:
-    """The layers that every vendor has, in their order; `sleep` waits between attempts."""
+    """The layers that every vendor has, in their order.
+
+    Args:
+        judge: What the vendor's envelope says of a whole reply.
+        timeouts: How long everything may take.
+        tracer_provider: Where spans go.
+        tls: Whom to trust.
+        breaker: When the vendor is left alone.
+        sleep: Waits between attempts.
+        watcher: Is told what happens.
+    """
     budget = Budget()
-    attempt = Timed(Traced(Socket(judge, tls=tls, budget=budget), tracer_provider=tracer_provider), timeouts)
-    return Guarded(Retried(Bulkhead(attempt, timeouts), timeouts, budget, sleep=sleep), breaker or BreakerLimits())
+    attempt = Traced(Socket(judge, tls=tls, budget=budget), tracer_provider=tracer_provider, watcher=watcher)
+    tried = Retried(Bulkhead(Timed(attempt, timeouts), timeouts), timeouts, budget, sleep=sleep)
+    return Guarded(tried, breaker or BreakerLimits(), watcher=watcher)
