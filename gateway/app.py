@@ -29,9 +29,11 @@ from gateway.identity_provider import IdentityProvider
 from gateway.last_used import LastUsed
 from gateway.limits import Limits
 from gateway.load import Load
+from gateway.metrics import Metrics
 from gateway.oidc import Authenticator, Jwts
 from gateway.operations import Operations
 from gateway.paths import Namesakes
+from gateway.reporting import Reporter
 from gateway.settings import Settings
 from gateway.settling import Settling
 from gateway.shared_store import SharedStore
@@ -41,11 +43,13 @@ from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
+from gateway.telemetry.traces import Collector
 from gateway.tenancy import Tenancy
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, lifetimes, scene_of, tenant_context
+from gateway.watching import Vendors, collector_turned
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.docs.site import Site
@@ -63,8 +67,11 @@ document = partial(openapi.document, ROUTERS, DEPENDENCIES)
 """Makes the OpenAPI document."""
 
 
-def create_app(  # noqa: PLR0915 - a parts list: one line for each
-    configured: Settings, *processors: SpanProcessor, notice: Notice | None = None
+def create_app(
+    configured: Settings,
+    *processors: SpanProcessor,
+    notice: Notice | None = None,
+    metrics: Metrics | None = None,
 ) -> Application:
     """The gateway as an ASGI application; its lifespan opens and closes everything.
 
@@ -72,13 +79,17 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         configured: The whole configuration.
         processors: Further receivers of finished spans.
         notice: Where the server tells that it will stop.
+        metrics: Where numbers go, if somebody else reads them too.
 
     Raises:
         auth.UndeclaredRoute: A route does not say who may call it.
     """
     notice = notice or Notice()
     log = telemetry.logger(configured.log_level, configured.log_format)
-    provider = telemetry.tracer_provider(*processors)
+    metrics = metrics or Metrics()
+    collector = Collector(partial(collector_turned, log, metrics))
+    provider = telemetry.tracer_provider(*processors, collector=collector)
+    vendors = Vendors(metrics, log)
     database = Database(configured.database_url)
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
     audit_events = AuditStore(database)
@@ -122,6 +133,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 bearers=tenancy.bearers,
                 sandbox_url=None if url == "off" else url,
                 provider=provider,
+                vendors=vendors,
                 log=log,
             )
             settling: Settling = app.state.settling
@@ -141,7 +153,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                     await shared.close()
                 if issuer is not None:
                     await issuer.close()
-                await asyncio.to_thread(telemetry.stop, provider)
+                await asyncio.to_thread(telemetry.stop, provider.shutdown, metrics.close)
 
     written = cache(lambda: msgspec.json.encode(document()))
     app = Litestar(
@@ -157,6 +169,9 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "database": database,
                 "shared": shared,
                 "tokens": tokens,
+                "metrics": metrics,
+                "collector": collector,
+                "vendors": vendors,
                 "ownership": OwnershipStore(database),
                 "owners": OWNERS,
                 "log": log,
@@ -184,7 +199,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         namesakes=Namesakes(app.routes),
         body_limits=gate.body_limits,
         cors=Cors(configured.cors_origins, tenancy.directory),
-        provider=provider,
+        reporter=Reporter(provider, metrics, log),
         log=log,
         notice=notice,
     )

@@ -5,27 +5,12 @@ span, path decoding, body size, common headers and the last resort live here.
 """
 
 import asyncio
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from opentelemetry import trace
-from opentelemetry.propagators.textmap import Getter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from opentelemetry.semconv.attributes.http_attributes import (
-    HTTP_REQUEST_METHOD,
-    HTTP_REQUEST_METHOD_ORIGINAL,
-    HTTP_RESPONSE_STATUS_CODE,
-    HTTP_ROUTE,
-)
-from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from typing_extensions import override
 
 from clients.errors import Operation
 from clients.timeouts import began
@@ -38,6 +23,7 @@ from gateway.problems import (
     InternalError,
     OutcomeUnknown,
 )
+from gateway.reporting import Reporter, current
 from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.stopping import Notice
 from gateway.telemetry import Log
@@ -56,13 +42,6 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes; enough for any JSON that a route takes."""
-
-SERVER_FAILURES: Final = 500
-"""Statuses from here on are ours, and mark the span."""
-
-KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
-_CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 
 
 class Exchange:
@@ -103,21 +82,16 @@ class Exchange:
             self.before_answer = None
             await last(status)
 
+    @property
+    def cached(self) -> str | None:
+        """What the cache had to do with the answer; None: nothing."""
+        return self.cache.reading.status if self.cache is not None else None
+
     @staticmethod
     def of(scope: Scope) -> "Exchange":
         """The exchange that a request belongs to."""
         exchange: Exchange = scope["gateway.exchange"]
         return exchange
-
-
-class _Headers(Getter[dict[str, str]]):
-    @override
-    def get(self, carrier: dict[str, str], key: str) -> list[str] | None:
-        return [carrier[key]] if key in carrier else None
-
-    @override
-    def keys(self, carrier: dict[str, str]) -> list[str]:
-        return list(carrier)
 
 
 class Edge:
@@ -129,13 +103,10 @@ class Edge:
         namesakes: Which paths need telling apart.
         body_limits: Paths that take another body than `LARGEST_BODY` bytes.
         cors: Which pages may read answers.
-        provider: Where spans go.
-        log: One line per request goes here.
+        reporter: Is told of each request.
+        log: Where crashes go.
         notice: Whether the process will stop, so that connections should end.
     """
-
-    _propagator: Final = TraceContextTextMapPropagator()
-    _getter: Final = _Headers()
 
     def __init__(
         self,
@@ -145,7 +116,7 @@ class Edge:
         namesakes: Namesakes,
         body_limits: Mapping[str, int],
         cors: Cors,
-        provider: TracerProvider,
+        reporter: Reporter,
         log: Log,
         notice: Notice,
     ) -> None:
@@ -154,7 +125,7 @@ class Edge:
         self._namesakes = namesakes
         self._body_limits = body_limits
         self._cors = cors
-        self._tracer = provider.get_tracer("funnel-gateway.edge")
+        self._reporter = reporter
         self._log = log
         self._notice = notice
 
@@ -166,7 +137,6 @@ class Edge:
             await self._inner(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
         # A copy: the server looks at its own to know that a HEAD has no body.
         scope = dict(scope)
         headers = _first_headers(scope)
@@ -175,26 +145,23 @@ class Edge:
         upstream_attempts: list[tuple[Operation, float]] = []
         attempts.set(upstream_attempts)
         began.set(asyncio.get_running_loop().time())
-        context = self._propagator.extract(headers, getter=self._getter)
-        with self._tracer.start_as_current_span(
-            _known(method), context, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
-        ) as span:
-            exchange = scope["gateway.exchange"] = Exchange(
-                request_id=f"req_{secrets.token_urlsafe(16)}",
-                public_url=self._public_url,
-                path=raw_path,
-                trace_id=trace.format_trace_id(span.get_span_context().trace_id),
-            )
-            answer = _Answer(
-                send, exchange, lambda: self._common(exchange, headers.get("origin")), head=method == "HEAD"
-            )
-            answer.timings = lambda: _timings(started, upstream_attempts, _cached(exchange))
+        begun = self._reporter.began(scope, headers)
+        exchange = scope["gateway.exchange"] = Exchange(
+            request_id=f"req_{secrets.token_urlsafe(16)}",
+            public_url=self._public_url,
+            path=raw_path,
+            trace_id=begun.trace_id,
+        )
+        current.set(exchange)
+        answer = _Answer(send, exchange, lambda: self._common(exchange, headers.get("origin")), head=method == "HEAD")
+        answer.timings = lambda: _timings(begun.started, upstream_attempts, exchange.cached)
+        try:
+            await self._routed(scope, receive, answer, headers)
+        finally:
             try:
-                await self._routed(scope, receive, answer, headers)
-            finally:
                 await exchange.conclude(None)
-                self._describe(span, scope, method, exchange)
-                self._report(scope, headers, exchange, perf_counter() - started)
+            finally:
+                self._reporter.ended(begun, scope, headers, exchange)
 
     async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[str, str]) -> None:
         """Pass the request on, and answer whatever the application could not."""
@@ -224,55 +191,6 @@ class Edge:
             *self._cors.headers(origin, exchange.principal.tenant if exchange.principal is not None else None),
             *([(b"connection", b"close")] if self._notice.given else []),
         ]
-
-    def _describe(self, span: Span, scope: Scope, method: str, exchange: Exchange) -> None:
-        if not span.is_recording():
-            return
-        # Without `url.path`: a customer's identifier in it may be an e-mail address.
-        span.set_attributes(
-            {
-                HTTP_REQUEST_METHOD: _known(method),
-                URL_SCHEME: scope["scheme"],
-                "gateway.request_id": exchange.occurrence.request_id,
-                **exchange.named_operation,
-            }
-        )
-        if method not in KNOWN_METHODS:
-            span.set_attribute(HTTP_REQUEST_METHOD_ORIGINAL, method)
-        if route := route_of(scope):
-            span.update_name(f"{_known(method)} {route}")
-            span.set_attribute(HTTP_ROUTE, route)
-        if exchange.status is not None:
-            span.set_attribute(HTTP_RESPONSE_STATUS_CODE, exchange.status)
-        if exchange.problem is not None:
-            span.set_attribute("gateway.problem", exchange.problem.code)
-        if exchange.status is None or exchange.status >= SERVER_FAILURES:
-            span.set_status(Status(StatusCode.ERROR))
-            span.set_attribute(ERROR_TYPE, exchange.problem.code if exchange.problem else "disconnected")
-        if (cached := _cached(exchange)) is not None:
-            span.set_attribute("gateway.cache", cached)
-        if exchange.principal is not None:
-            span.set_attributes({"gateway.tenant": exchange.principal.tenant, "gateway.mode": exchange.principal.mode})
-            if exchange.principal.token_id is not None:
-                span.set_attribute("gateway.token_id", exchange.principal.token_id)
-
-    def _report(self, scope: Scope, headers: dict[str, str], exchange: Exchange, seconds: float) -> None:
-        principal = exchange.principal
-        claimed = headers.get("x-request-id", "")
-        failed_here = exchange.status is None or exchange.status >= SERVER_FAILURES
-        (self._log.error if failed_here else self._log.info)(
-            "request",
-            method=_known(scope["method"]),
-            route=route_of(scope),
-            status=exchange.status,
-            problem=exchange.problem.code if exchange.problem else None,
-            ms=round(seconds * 1000, 1),
-            request_id=exchange.occurrence.request_id,
-            client_request_id=claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
-            trace_id=exchange.occurrence.trace_id,
-            tenant=principal.tenant if principal else None,
-            token_id=principal.token_id if principal else None,
-        )
 
 
 class _Answer:
@@ -373,12 +291,6 @@ def rendered(problem: Problem, exchange: Exchange) -> bytes:
     return msgspec.json.encode(problem.body(exchange.occurrence))
 
 
-def route_of(scope: Scope) -> str | None:
-    """The template of the route, as in `/v1/domains/{hostname}`; None if nothing was routed."""
-    template: str | None = scope.get("path_template")
-    return re.sub(r":[a-z]+}", "}", template) if template is not None else None
-
-
 def _first_headers(scope: Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
@@ -409,16 +321,6 @@ def _bounded(receive: Receive, largest: int) -> Receive:
 
 def _too_large(largest: int) -> ContentTooLarge:
     return ContentTooLarge(f"The body is larger than {largest} bytes.")
-
-
-def _known(method: str) -> str:
-    """The method, or `_OTHER` as OpenTelemetry has it, so that nobody can invent span names."""
-    return method if method in KNOWN_METHODS else "_OTHER"
-
-
-def _cached(exchange: Exchange) -> str | None:
-    """What the cache had to do with the answer; None: nothing."""
-    return exchange.cache.reading.status if exchange.cache is not None else None
 
 
 def _timings(started: float, upstream_attempts: list[tuple[Operation, float]], cached: str | None) -> bytes:

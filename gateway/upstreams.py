@@ -54,6 +54,7 @@ from gateway.storage.tenants import TenantStore
 from gateway.subjects import Belongings
 from gateway.telemetry import Log
 from gateway.tenants import Rules, Slot, Tenants, claims_of
+from gateway.watching import Vendors
 
 SCOPES: Final[Mapping[str, str]] = {
     "domains:read": "Read custom domains and check hostnames.",
@@ -122,6 +123,8 @@ def lifetimes(settings: Settings) -> Mapping[Kind, Lifetime]:
         "detail": Lifetime(settings.cache_detail_fresh_seconds),
     }
 
+
+MODES: Final[tuple[Mode, ...]] = ("live", "test")
 
 AUTH: Final = "funnelflux-auth"
 """Where bearers are renewed: a peer of its own, whose failures say nothing of the vendor's other calls."""
@@ -232,6 +235,7 @@ class Upstreams:
         sandbox_url: Where the sandbox answers; None if there is none.
         provider: Where the spans of calls go.
         log: Where it is written that renewed bearers stay in memory.
+        vendors: Sees the calls.
         now: The current Unix time.
     """
 
@@ -244,6 +248,7 @@ class Upstreams:
         sandbox_url: str | None,
         provider: TracerProvider,
         log: Log,
+        vendors: Vendors,
         now: Callable[[], float] = time,
     ) -> None:
         self._settings = settings
@@ -258,10 +263,15 @@ class Upstreams:
         breaker = BreakerLimits(calls=settings.breaker_calls, open_seconds=settings.breaker_open_seconds)
         self._transports = {
             (peer, mode): layered(
-                judge, timeouts=_timeouts(settings), tracer_provider=provider, tls=tls, breaker=breaker
+                judge,
+                timeouts=_timeouts(settings),
+                tracer_provider=provider,
+                tls=tls,
+                breaker=breaker,
+                watcher=vendors.watcher(peer, mode),
             )
             for peer, judge in ((domains.NAME, domains.judge), (AUTH, domains.judge), (billing.NAME, billing.judge))
-            for mode in ("live", "test")
+            for mode in MODES
         }
 
     def accounts(self, tenant: str, mode: Mode) -> VendorAccounts:

@@ -28,6 +28,9 @@ from gateway import VERSION
 FLUSH_SECONDS: Final = 3.0
 """A stop waits so long for the collector, and no longer."""
 
+SERVER_FAILURES: Final = 500
+"""Statuses from here on are ours, and mark a span."""
+
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods whose traces are always kept."""
 

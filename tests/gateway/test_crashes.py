@@ -5,14 +5,15 @@ from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 
 from gateway import serving
 from gateway.cors import Cors
 from gateway.edge import Edge
+from gateway.metrics import Metrics
 from gateway.paths import Namesakes
+from gateway.reporting import Reporter
 from gateway.stopping import Notice
-from gateway.telemetry import logger
+from gateway.telemetry import logger, tracer_provider
 
 
 async def crashing(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -31,14 +32,15 @@ async def crashing(scope: dict[str, Any], receive: Any, send: Any) -> None:
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_crash_tells_the_caller_nothing_and_the_log_no_secret(form: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The request id leads from one to the other; values of variables stay out of both."""
+    log = logger("info", form)
     edge = Edge(
         crashing,
         public_url="https://api.example.com",
         namesakes=Namesakes([]),
         body_limits={},
         cors=Cors(()),
-        provider=TracerProvider(),
-        log=logger("info", form),
+        reporter=Reporter(tracer_provider(), Metrics(), log),
+        log=log,
         notice=Notice(),
     )
     with serving.in_thread(edge, serving.listen("127.0.0.1", 0)) as url:

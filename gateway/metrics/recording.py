@@ -1,0 +1,119 @@
+"""What happens, in numbers: the one place where any of them is recorded."""
+
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry, disable_created_metrics
+
+from clients.errors import Kind, Operation
+from clients.watch import Attempt
+from gateway.metrics.exposition import Exposition
+from gateway.metrics.instruments import Instrument
+from gateway.telemetry import names, traces
+
+NO_ROUTE: Final = ""
+"""The route of a request that met none."""
+
+
+class Metrics:
+    """Records; every method takes a few microseconds, and none fails.
+
+    Args:
+        who: We, as in `traces.resource`; needed where numbers are sent by OTLP.
+        sent: Whether they are; by default as the environment says.
+    """
+
+    def __init__(self, who: Resource | None = None, *, sent: bool | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Series that hold when a series began: as many again, for nothing.
+        registry = CollectorRegistry()
+        self._meters: MeterProvider | None = None
+        if traces.exports("metrics") if sent is None else sent:
+            reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+            self._meters = MeterProvider([reader], resource=who or traces.resource(), shutdown_on_exit=False)
+        meter = self._meters.get_meter("funnel-gateway") if self._meters is not None else None
+        made = {metric: Instrument(metric, registry=registry, meter=meter) for metric in names.METRICS}
+        self.exposition = Exposition(registry)
+        """The numbers as text."""
+        self._requests = made[names.REQUESTS]
+        self._active = made[names.ACTIVE]
+        self._attempts = made[names.ATTEMPTS]
+        self._retries = made[names.RETRIES]
+        self._problems = made[names.PROBLEMS]
+        self._unknown = made[names.UNKNOWN]
+        self._cache = made[names.CACHE]
+        self._lookups = made[names.TOKEN_LOOKUPS]
+        self._breakers = made[names.BREAKERS]
+        self._renewed = made[names.TOKEN_RENEWED]
+        self._drift = made[names.DRIFT]
+        self._failing = made[names.EXPORT_FAILING]
+
+    def close(self) -> None:
+        """Send what was not sent yet; waits for the collector."""
+        if self._meters is not None:
+            self._meters.shutdown()
+
+    def began(self, method: str, scheme: str) -> None:
+        """A request came. `method` is a known one."""
+        self._active.add((method, scheme))
+
+    def ended(
+        self, method: str, scheme: str, *, route: str | None, status: int | None, problem: str | None, seconds: float
+    ) -> None:
+        """A request was answered, or its caller left.
+
+        Args:
+            method: A known one.
+            scheme: `http` or `https`.
+            route: The template; None: nothing was routed.
+            status: None: no answer was begun.
+            problem: The code of the problem that it ended with.
+            seconds: From its first byte on.
+        """
+        self._active.add((method, scheme), -1)
+        failed = status is None or status >= traces.SERVER_FAILURES
+        error = (problem or "disconnected") if failed else ""
+        labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)
+        self._requests.observe(labels, seconds)
+        if problem is not None:
+            self._problems.add((problem, route or NO_ROUTE))
+
+    def outcome_unknown(self, route: str | None) -> None:
+        """Nobody knows whether a write has happened."""
+        self._unknown.add((route or NO_ROUTE,))
+
+    def cached(self, result: str, route: str | None) -> None:
+        """The cache had something to do with an answer."""
+        self._cache.add((result, route or NO_ROUTE))
+
+    def attempted(self, attempt: Attempt, mode: str) -> None:
+        """An attempt at a vendor has ended."""
+        operation = attempt.operation
+        template = operation.name.partition(" ")[2]
+        status = str(attempt.status) if attempt.status is not None else ""
+        address = (attempt.host, str(attempt.port), operation.upstream, mode)
+        self._attempts.observe((attempt.method, template, status, attempt.error or "", *address), attempt.seconds)
+        if attempt.resend:
+            self._retries.add((operation.upstream, template, mode))
+
+    def looked_up(self, source: str) -> None:
+        """A token was checked: `memory` or `database` knew it."""
+        self._lookups.add((source,))
+
+    def breaker(self, upstream: str, kind: Kind, mode: str, *, is_open: bool) -> None:
+        """A breaker has turned."""
+        self._breakers.set((upstream, kind, mode), float(is_open))
+
+    def renewed(self, upstream: str, mode: str, at: float) -> None:
+        """The oldest of the vendor tokens in use was renewed at that Unix time."""
+        self._renewed.set((upstream, mode), at)
+
+    def drifted(self, operation: Operation, kind: str) -> None:
+        """An answer deviates from its document."""
+        self._drift.add((operation.upstream, operation.name.partition(" ")[2], kind))
+
+    def collector(self, *, failing: bool) -> None:
+        """The collector has turned."""
+        self._failing.set((), float(failing))

@@ -1,0 +1,256 @@
+"""What is told of each request: its span, its line in the log, its numbers."""
+
+import re
+import time
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.semconv.attributes.http_attributes import (
+    HTTP_REQUEST_METHOD,
+    HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_RESPONSE_STATUS_CODE,
+    HTTP_ROUTE,
+)
+from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
+from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from typing_extensions import override
+
+from clients.spans import tracer
+from clients.tracing import attempts
+from gateway.metrics import Metrics
+from gateway.telemetry import Log, Provider
+from gateway.telemetry.traces import SERVER_FAILURES
+
+if TYPE_CHECKING:
+    from gateway.edge import Exchange
+
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+LONGEST_TRACESTATE: Final = 512
+"""Characters that everyone passes on (W3C Trace Context, 3.3.1.5); a longer one is dropped, and the trace goes on."""
+
+LONGEST_METHOD: Final = 32
+"""Characters of a method that nobody knows."""
+
+current: ContextVar["Exchange | None"] = ContextVar("exchange", default=None)
+"""The request that is being answered, for whoever writes a line about what it does."""
+
+_CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
+
+_SCOPE: Final = "funnel-gateway"
+
+
+class _Headers(Getter[dict[str, str]]):
+    @override
+    def get(self, carrier: dict[str, str], key: str) -> list[str] | None:
+        return [carrier[key]] if key in carrier else None
+
+    @override
+    def keys(self, carrier: dict[str, str]) -> list[str]:
+        return list(carrier)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A request, from the moment it came."""
+
+    span: Span
+    started: float
+    """By `time.perf_counter`."""
+    method: str
+    """A known one, or `_OTHER`."""
+    context: Context
+    """What it came with."""
+    attached: Any
+
+    @property
+    def trace_id(self) -> str:
+        """As 32 hexadecimal digits."""
+        return trace.format_trace_id(self.span.get_span_context().trace_id)
+
+
+class Reporter:
+    """Tells of requests.
+
+    A trace that is not kept costs no more than its identifiers: nothing is
+    looked up for it.
+
+    Args:
+        provider: Where spans go.
+        metrics: Where numbers go.
+        log: Where lines go.
+    """
+
+    _propagator: Final = TraceContextTextMapPropagator()
+    _getter: Final = _Headers()
+
+    def __init__(self, provider: Provider, metrics: Metrics, log: Log) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer(_SCOPE)
+        self._metrics = metrics
+        self._log = log
+
+    def began(self, scope: Any, headers: dict[str, str]) -> Begun:
+        """A request came.
+
+        Args:
+            scope: Of ASGI.
+            headers: The first of each name.
+        """
+        method = known(scope["method"])
+        context = self._came_with(headers)
+        span = self._tracer.start_span(
+            method,
+            context,
+            kind=SpanKind.SERVER,
+            attributes={HTTP_REQUEST_METHOD: method},
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+        tracer.set(self._tracer)
+        self._metrics.began(method, scope["scheme"])
+        attached = attach(trace.set_span_in_context(span, context))
+        return Begun(span, time.perf_counter(), method, context, attached)
+
+    def ended(self, begun: Begun, scope: Any, headers: dict[str, str], exchange: "Exchange") -> None:
+        """It was answered, or its caller left."""
+        seconds = time.perf_counter() - begun.started
+        route = route_of(scope)
+        span = begun.span
+        if span.is_recording():
+            span.update_name(_name(begun.method, route))
+            span.set_attributes(_attributes(begun.method, scope, route, exchange))
+            if _failed(exchange):
+                span.set_status(Status(StatusCode.ERROR))
+        elif exchange.status is not None and exchange.status >= SERVER_FAILURES and self._provider.receives:
+            self._provider.late(self._failure(begun, scope, route, exchange, seconds=seconds))
+        detach(begun.attached)
+        span.end()
+        self._metrics.ended(
+            begun.method,
+            scope["scheme"],
+            route=route,
+            status=exchange.status,
+            problem=exchange.problem.code if exchange.problem else None,
+            seconds=seconds,
+        )
+        self._line(begun, headers, route, exchange, seconds=seconds)
+
+    def _came_with(self, headers: dict[str, str]) -> Context:
+        if "traceparent" not in headers:
+            return Context()
+        if len(headers.get("tracestate", "")) > LONGEST_TRACESTATE:
+            headers = {"traceparent": headers["traceparent"]}
+        return self._propagator.extract(headers, Context(), getter=self._getter)
+
+    def _failure(
+        self, begun: Begun, scope: Any, route: str | None, exchange: "Exchange", *, seconds: float
+    ) -> ReadableSpan:
+        """The span of a request that was not to be kept, and failed."""
+        own = begun.span.get_span_context()
+        parent = trace.get_current_span(begun.context).get_span_context()
+        ended = time.time_ns()
+        return ReadableSpan(
+            _name(begun.method, route),
+            context=SpanContext(
+                own.trace_id,
+                own.span_id,
+                is_remote=False,
+                trace_flags=TraceFlags(own.trace_flags | TraceFlags.SAMPLED),
+                trace_state=own.trace_state,
+            ),
+            parent=parent if parent.is_valid else None,
+            resource=self._provider.resource,
+            attributes=_attributes(begun.method, scope, route, exchange),
+            kind=SpanKind.SERVER,
+            status=Status(StatusCode.ERROR),
+            start_time=ended - int(seconds * 1e9),
+            end_time=ended,
+            instrumentation_scope=InstrumentationScope(_SCOPE),
+        )
+
+    def _line(
+        self, begun: Begun, headers: dict[str, str], route: str | None, exchange: "Exchange", *, seconds: float
+    ) -> None:
+        principal = exchange.principal
+        claimed = headers.get("x-request-id", "")
+        tried = attempts.get() or ()
+        (self._log.error if _failed(exchange) else self._log.info)(
+            "request",
+            method=begun.method,
+            route=route,
+            status=exchange.status,
+            problem=exchange.problem.code if exchange.problem else None,
+            ms=_ms(seconds),
+            upstream_ms=_ms(sum(taken for _, taken in tried)) if tried else None,
+            attempts=len(tried) or None,
+            request_id=exchange.occurrence.request_id,
+            client_request_id=claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
+            trace_id=exchange.occurrence.trace_id,
+            tenant=principal.tenant if principal else None,
+            mode=principal.mode if principal else None,
+            token_id=principal.token_id if principal else None,
+        )
+
+
+def _failed(exchange: "Exchange") -> bool:
+    return exchange.status is None or exchange.status >= SERVER_FAILURES
+
+
+def _name(method: str, route: str | None) -> str:
+    return f"{method} {route}" if route else method
+
+
+def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange") -> dict[str, str | int]:
+    # Without `url.path`: a customer's identifier in it may be an e-mail address.
+    told: dict[str, str | int | None] = {
+        HTTP_REQUEST_METHOD: method,
+        HTTP_REQUEST_METHOD_ORIGINAL: scope["method"][:LONGEST_METHOD] if method == OTHER else None,
+        URL_SCHEME: scope["scheme"],
+        HTTP_ROUTE: route,
+        HTTP_RESPONSE_STATUS_CODE: exchange.status,
+        "gateway.request_id": exchange.occurrence.request_id,
+        "gateway.problem": exchange.problem.code if exchange.problem else None,
+        "gateway.outcome": exchange.problem.outcome if exchange.problem else None,
+    }
+    if _failed(exchange):
+        told[ERROR_TYPE] = exchange.problem.code if exchange.problem else "disconnected"
+    if (principal := exchange.principal) is not None:
+        told |= {
+            "gateway.tenant": principal.tenant,
+            "gateway.mode": principal.mode,
+            "gateway.token_id": principal.token_id,
+        }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+OTHER: Final = "_OTHER"
+"""A method that nobody knows, as OpenTelemetry has it, so that nobody can invent names."""
+
+
+def known(method: str) -> str:
+    """The method, or `OTHER`."""
+    return method if method in KNOWN_METHODS else OTHER
+
+
+def route_of(scope: Any) -> str | None:
+    """The template of the route, as in `/v1/domains/{hostname}`; None if nothing was routed."""
+    template: str | None = scope.get("path_template")
+    return _template(template) if template is not None else None
+
+
+@lru_cache(maxsize=1024)  # More than there are routes.
+def _template(template: str) -> str:
+    return re.sub(r":[a-z]+}", "}", template)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

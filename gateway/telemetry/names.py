@@ -1,0 +1,142 @@
+"""Every name that leaves the gateway in a metric, a span or an attribute: dashboards and alerts rest on them.
+
+HTTP, database and error names are OpenTelemetry's stable conventions; ours begin
+with `gateway.`. In Prometheus' text a name has `_` for `.` and ends with its unit.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+STANDARD_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Seconds; as the conventions for HTTP metrics advise."""
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric. No label names a tenant, a token or a customer: their number has no bound."""
+
+    name: str
+    kind: Literal["counter", "histogram", "up_down", "gauge"]
+    unit: str
+    """UCUM, as OpenTelemetry has it."""
+    meaning: str
+    labels: tuple[str, ...] = ()
+    over_workers: Literal["livesum", "livemin"] = "livesum"
+    """How a level of several processes becomes one."""
+
+    @property
+    def prometheus(self) -> str:
+        """Its name in Prometheus' text, without `_total` and the like."""
+        unit = {"s": "_seconds"}.get(self.unit, "")
+        return f"{self.name.replace('.', '_')}{unit}"
+
+
+REQUESTS: Final = Metric(
+    name="http.server.request.duration",
+    kind="histogram",
+    unit="s",
+    meaning="Requests of callers, from the first byte read to the last one written.",
+    labels=("http.request.method", "http.route", "http.response.status_code", "error.type", "url.scheme"),
+)
+ACTIVE: Final = Metric(
+    name="http.server.active_requests",
+    kind="up_down",
+    unit="{request}",
+    meaning="Requests that are being answered.",
+    labels=("http.request.method", "url.scheme"),
+)
+ATTEMPTS: Final = Metric(
+    name="http.client.request.duration",
+    kind="histogram",
+    unit="s",
+    meaning="Attempts at a vendor, each by itself.",
+    labels=(
+        "http.request.method",
+        "url.template",
+        "http.response.status_code",
+        "error.type",
+        "server.address",
+        "server.port",
+        "gateway.upstream",
+        "gateway.mode",
+    ),
+)
+RETRIES: Final = Metric(
+    name="gateway.upstream.retries",
+    kind="counter",
+    unit="{attempt}",
+    meaning="Attempts after the first.",
+    labels=("gateway.upstream", "url.template", "gateway.mode"),
+)
+PROBLEMS: Final = Metric(
+    name="gateway.problems",
+    kind="counter",
+    unit="{request}",
+    meaning="Requests that ended with a problem, by its code: `rate_limited`, `overloaded`, `outcome_unknown`, ...",
+    labels=("gateway.problem", "http.route"),
+)
+UNKNOWN: Final = Metric(
+    name="gateway.outcomes.unknown",
+    kind="counter",
+    unit="{request}",
+    meaning="Writes of which nobody knows yet whether the vendor did them.",
+    labels=("http.route",),
+)
+CACHE: Final = Metric(
+    name="gateway.cache.requests",
+    kind="counter",
+    unit="{request}",
+    meaning="Requests by what the cache had to do with their answer.",
+    labels=("gateway.cache", "http.route"),
+)
+TOKEN_LOOKUPS: Final = Metric(
+    name="gateway.token.lookups",
+    kind="counter",
+    unit="{lookup}",
+    meaning="Tokens that were checked, by where they were known from: `memory` or `database`.",
+    labels=("gateway.token.source",),
+)
+BREAKERS: Final = Metric(
+    name="gateway.breaker.open",
+    kind="gauge",
+    unit="{process}",
+    meaning="Processes whose breaker is open for this vendor and kind of operation.",
+    labels=("gateway.upstream", "gateway.operation.kind", "gateway.mode"),
+)
+TOKEN_RENEWED: Final = Metric(
+    name="gateway.upstream.token.renewed",
+    kind="gauge",
+    unit="s",
+    meaning="When the oldest vendor token in use was renewed, as Unix time: its age is `time()` less it.",
+    labels=("gateway.upstream", "gateway.mode"),
+    over_workers="livemin",
+)
+DRIFT: Final = Metric(
+    name="gateway.upstream.drift",
+    kind="counter",
+    unit="{deviation}",
+    meaning="Deviations of a vendor's answers from its document, among those that were looked at.",
+    labels=("gateway.upstream", "url.template", "gateway.drift"),
+)
+EXPORT_FAILING: Final = Metric(
+    name="gateway.collector.failing",
+    kind="gauge",
+    unit="{process}",
+    meaning="Processes whose collector did not take what it was last sent.",
+)
+
+METRICS: Final = (
+    REQUESTS,
+    ACTIVE,
+    ATTEMPTS,
+    RETRIES,
+    PROBLEMS,
+    UNKNOWN,
+    CACHE,
+    TOKEN_LOOKUPS,
+    BREAKERS,
+    TOKEN_RENEWED,
+    DRIFT,
+    EXPORT_FAILING,
+)
+"""All of them."""
