@@ -4,7 +4,7 @@ The tracer goes with the request, as the current span does, so that nobody has
 to be handed one. Outside of a trace that is kept, a span costs next to nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Final
@@ -51,6 +51,20 @@ def child(
     return _marked(spans, name, None, attributes, kind, links)
 
 
+def started(about: Callable[[], tuple[str, Attributes]]) -> Span | None:
+    """A span below the current one that its maker ends, and that never is the current one itself.
+
+    For callbacks, between which anything may happen.
+
+    Args:
+        about: Its name and attributes; asked only where the trace is kept.
+    """
+    if (spans := tracer.get()) is None or not get_current_span().is_recording():
+        return None
+    name, attributes = about()
+    return spans.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+
 def background(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
     """The first span of a trace of its own, linked to what it was begun by.
 
@@ -85,6 +99,11 @@ def _marked(  # noqa: PLR0917 - called twice, above
         try:
             yield span
         except Exception as error:
-            span.set_status(Status(StatusCode.ERROR))
-            span.set_attribute(ERROR_TYPE, getattr(error, "low_cardinality", type(error).__name__))
+            mark(span, error)
             raise
+
+
+def mark(span: Span, error: BaseException) -> None:
+    """Record a failure: its kind, and none of its words."""
+    span.set_status(Status(StatusCode.ERROR))
+    span.set_attribute(ERROR_TYPE, getattr(error, "low_cardinality", type(error).__name__))

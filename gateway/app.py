@@ -14,6 +14,7 @@ from litestar.di import Provide
 from opentelemetry.sdk.trace import SpanProcessor
 
 from clients.sandbox.server import SandboxServer
+from clients.spans import tracer
 from gateway import failures, openapi, telemetry
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
@@ -117,6 +118,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        tracer.set(provider.get_tracer("funnel-gateway"))  # For what is begun here, and works behind requests.
         if database.embedded:
             await database.migrate()
         await last_used.start()

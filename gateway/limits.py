@@ -16,7 +16,9 @@ from typing import Final, Literal
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from opentelemetry.trace import SpanKind
 
+from clients.spans import child
 from gateway.principal import Principal
 from gateway.problems import RateLimited
 from gateway.settings import Settings
@@ -107,7 +109,8 @@ class Limits:
             if not self._within_reach():
                 return None
             try:
-                standing = await ask(self._together)
+                with child("rate limit", {"db.system.name": "redis"}, kind=SpanKind.CLIENT):
+                    standing = await ask(self._together)
             except FAILURES as error:
                 if self._again is None:
                     self._log.warning("limits are counted per process", error=type(error).__name__)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from clients.secret import Secret
 from gateway.telemetry import Log
+from gateway.traced_redis import TracedRedis
 
 PREFIX: Final = "fgw:"
 """Before every key and channel, so that the server may serve others too."""
@@ -64,7 +65,7 @@ class SharedStore:
 
     def __init__(self, url: Secret, log: Log) -> None:
         # Without retries of its own: a second try costs the request more than going on alone.
-        self.redis: Redis = Redis.from_url(
+        self.redis: Redis = TracedRedis.from_url(
             url.reveal(),
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,

@@ -252,6 +252,7 @@ class Upstreams:
         now: Callable[[], float] = time,
     ) -> None:
         self._settings = settings
+        self._vendors = vendors
         self._directory = directory
         self._bearers = bearers
         self._sandbox_url = sandbox_url
@@ -320,6 +321,7 @@ class Upstreams:
                 secret_key=credentials.get(SECRET_KEY),
             ),
             keeper=lambda bearers: self._keeper(tenant, bearers),
+            expires=partial(self._vendors.token_expires, domains.NAME, tenant, "live"),
         )
 
     def _keeper(self, tenant: str, bearers: Bearers) -> Keeper:
@@ -356,8 +358,9 @@ class Upstreams:
         funnelfox: FunnelFoxSettings,
         *,
         keeper: Callable[[Bearers], Keeper] = lambda _: Memory(),
+        expires: Callable[[float], None] = lambda _: None,
     ) -> VendorAccounts:
-        account = Upstream(funnelflux.url, self._authenticated(funnelflux, mode, keeper))
+        account = Upstream(funnelflux.url, self._authenticated(funnelflux, mode, keeper, expires=expires))
         organization = self._organization(self._transports[billing.NAME, mode], funnelfox)
         return VendorAccounts(
             domains=DomainsClient(account),
@@ -374,13 +377,18 @@ class Upstreams:
         return Upstream(f"{settings.url}/{settings.org_id}/v1", SecretKeyed(transport, settings.secret_key))
 
     def _authenticated(
-        self, settings: FunnelFluxSettings, mode: Mode, keeper: Callable[[Bearers], Keeper]
+        self,
+        settings: FunnelFluxSettings,
+        mode: Mode,
+        keeper: Callable[[Bearers], Keeper],
+        *,
+        expires: Callable[[float], None],
     ) -> httpx.AsyncBaseTransport:
         if settings.access_token is None:
             return Unconfigured("No FunnelFlux access token is configured.")
         bearers = Bearers(settings.access_token, settings.refresh_token)
         auth = Upstream(settings.auth_url, self._transports[AUTH, mode])
-        held = Credentials(bearers, auth=auth, now=self._now, keeper=keeper(bearers))
+        held = Credentials(bearers, auth=auth, now=self._now, keeper=keeper(bearers), expires=expires)
         return Authenticated(self._transports[domains.NAME, mode], held)
 
 

@@ -22,6 +22,14 @@ MOST_WARNED: Final = 1000
 """Deviations that are remembered, so that each is told once."""
 
 
+MOST_TENANTS: Final = 1000
+"""Tenants whose vendor tokens are known to expire."""
+
+
+IDLE_SECONDS: Final = 3600.0
+"""So long after its expiry, a token that was not renewed is not in use."""
+
+
 class Breaker(msgspec.Struct, frozen=True):
     """How one breaker is."""
 
@@ -42,6 +50,7 @@ class Vendors:
         self._metrics = metrics
         self._log = log
         self._breakers: dict[tuple[str, Mode, Kind], Breaker] = {}
+        self._expiries: dict[tuple[str, Mode], dict[str, float]] = {}
         self._warned: set[tuple[Operation, Deviation]] = set()
         self._sentinel = Sentinel(self._drifted)
 
@@ -86,6 +95,18 @@ class Vendors:
             self._log.warning("a vendor fails and is left alone", upstream=peer, kind=kind, mode=mode)
         else:
             self._log.warning("a vendor answers again", upstream=peer, kind=kind, mode=mode)
+
+    def token_expires(self, upstream: str, tenant: str, mode: Mode, at: float) -> None:
+        """A tenant's vendor token was renewed, and expires at that Unix time."""
+        known = self._expiries.setdefault((upstream, mode), {})
+        # A tenant that makes no calls has an expired token, and that is nobody's concern.
+        for idle in [other for other, expiry in known.items() if expiry < time() - IDLE_SECONDS]:
+            del known[idle]
+        known.pop(tenant, None)
+        known[tenant] = at
+        if len(known) > MOST_TENANTS:
+            del known[next(iter(known))]  # The one that was renewed longest ago.
+        self._metrics.token_expires(upstream, mode, min(known.values()))
 
     def _drifted(self, operation: Operation, deviation: Deviation) -> None:
         self._metrics.drifted(operation, deviation.kind)

@@ -20,6 +20,7 @@ from clients.domains.client import NAME
 from clients.domains.envelope import PossiblyExpired, decoded
 from clients.errors import CredentialsRefused, Operation, UpstreamError
 from clients.secret import Secret
+from clients.spans import background, child
 from clients.transport import Upstream
 
 VALIDATE: Final = Operation(NAME, "POST /validate", "read")
@@ -143,11 +144,19 @@ class Credentials:
         auth: Aimed at the vendor's authentication address.
         now: The current Unix time.
         keeper: Shares them with other processes; nothing is shared by default.
+        expires: Is told, after each renewal, when the access token expires.
     """
 
     def __init__(
-        self, bearers: Bearers, *, auth: Upstream, now: Callable[[], float], keeper: Keeper | None = None
+        self,
+        bearers: Bearers,
+        *,
+        auth: Upstream,
+        now: Callable[[], float],
+        keeper: Keeper | None = None,
+        expires: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self._expires = expires
         self._bearers = bearers
         self._auth = auth
         self._now = now
@@ -200,9 +209,16 @@ class Credentials:
             self._renewal = asyncio.create_task(self._renew())
             # Looked at here too, or asyncio complains of a failure that every caller has left behind.
             self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
-        await asyncio.shield(self._renewal)
+        with child("vendor token", {"gateway.upstream": NAME}):
+            await asyncio.shield(self._renewal)
 
     async def _renew(self) -> None:
+        with background("renew vendor token", {"gateway.upstream": NAME}):
+            await self._renew_in_turn()
+        if self._bearers.expires_at is not None:
+            self._expires(self._bearers.expires_at)
+
+    async def _renew_in_turn(self) -> None:
         self._ask_at = self._now() + ASK_AGAIN
         async with self._keeper.turn() as turn:
             if self._is_renewed_by_others(turn) or not turn.granted:

@@ -12,6 +12,7 @@ from clients.errors import Kind, Operation
 from clients.watch import Attempt
 from gateway.metrics.exposition import Exposition
 from gateway.metrics.instruments import Instrument
+from gateway.problems import OutcomeUnknown
 from gateway.telemetry import names, traces
 
 NO_ROUTE: Final = ""
@@ -46,7 +47,7 @@ class Metrics:
         self._cache = made[names.CACHE]
         self._lookups = made[names.TOKEN_LOOKUPS]
         self._breakers = made[names.BREAKERS]
-        self._renewed = made[names.TOKEN_RENEWED]
+        self._expiry = made[names.TOKEN_EXPIRY]
         self._drift = made[names.DRIFT]
         self._failing = made[names.EXPORT_FAILING]
 
@@ -77,12 +78,10 @@ class Metrics:
         error = (problem or "disconnected") if failed else ""
         labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)
         self._requests.observe(labels, seconds)
+        if problem == OutcomeUnknown.code:
+            self._unknown.add((route or NO_ROUTE,))
         if problem is not None:
             self._problems.add((problem, route or NO_ROUTE))
-
-    def outcome_unknown(self, route: str | None) -> None:
-        """Nobody knows whether a write has happened."""
-        self._unknown.add((route or NO_ROUTE,))
 
     def cached(self, result: str, route: str | None) -> None:
         """The cache had something to do with an answer."""
@@ -106,9 +105,9 @@ class Metrics:
         """A breaker has turned."""
         self._breakers.set((upstream, kind, mode), float(is_open))
 
-    def renewed(self, upstream: str, mode: str, at: float) -> None:
-        """The oldest of the vendor tokens in use was renewed at that Unix time."""
-        self._renewed.set((upstream, mode), at)
+    def token_expires(self, upstream: str, mode: str, at: float) -> None:
+        """The first of the vendor tokens in use expires at that Unix time."""
+        self._expiry.set((upstream, mode), at)
 
     def drifted(self, operation: Operation, kind: str) -> None:
         """An answer deviates from its document."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from clients.secret import Secret
+from gateway.storage.tracing import trace_statements
 
 METADATA: Final = MetaData()
 """Every table that a module of this package declares."""
@@ -51,6 +52,7 @@ class Database:
         self.embedded: bool = self._url.get_backend_name() == "sqlite"
         """Whether this is a file of our own, which we bring to the current schema ourselves."""
         self._engine = _engine(self._url)
+        trace_statements(self._engine.sync_engine)
         # The same connections, differently used.
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -103,11 +103,11 @@ BREAKERS: Final = Metric(
     meaning="Processes whose breaker is open for this vendor and kind of operation.",
     labels=("gateway.upstream", "gateway.operation.kind", "gateway.mode"),
 )
-TOKEN_RENEWED: Final = Metric(
-    name="gateway.upstream.token.renewed",
+TOKEN_EXPIRY: Final = Metric(
+    name="gateway.upstream.token.expiry",
     kind="gauge",
     unit="s",
-    meaning="When the oldest vendor token in use was renewed, as Unix time: its age is `time()` less it.",
+    meaning="When the first of the vendor tokens in use expires, as Unix time; they live for 72 hours.",
     labels=("gateway.upstream", "gateway.mode"),
     over_workers="livemin",
 )
@@ -135,7 +135,7 @@ METRICS: Final = (
     CACHE,
     TOKEN_LOOKUPS,
     BREAKERS,
-    TOKEN_RENEWED,
+    TOKEN_EXPIRY,
     DRIFT,
     EXPORT_FAILING,
 )
