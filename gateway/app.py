@@ -97,7 +97,9 @@ def create_app(
     audit = Audit(audit_events, log, now=time, keep_days=configured.audit_retention_days)
     token_store = TokenStore(database)
     last_used = LastUsed(token_store)
-    tokens = Tokens(token_store, time, lookups=Lookups(token_store, shared), last_used=last_used)
+    tokens = Tokens(
+        token_store, time, lookups=Lookups(token_store, shared, told=metrics.looked_up), last_used=last_used
+    )
     issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
     limits = Limits(configured, shared, log)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from clients.spans import background
 from gateway.edge import Exchange
 from gateway.storage.audit_events import AuditRecord, AuditStore
 from gateway.storage.database import Unavailable
@@ -96,7 +97,8 @@ class Audit:
         """Remove what is too old, now and then, until cancelled."""
         while True:
             try:
-                await self._store.forget(before=first_id(self._now() - self._keep_days * DAY_SECONDS))
+                with background("remove old audit events"):
+                    await self._store.forget(before=first_id(self._now() - self._keep_days * DAY_SECONDS))
             except Unavailable as error:
                 self._log.warning("old audit events not removed", error=str(error))
             await asyncio.sleep(SWEEP_SECONDS)

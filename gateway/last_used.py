@@ -4,6 +4,7 @@ import asyncio
 from itertools import islice
 from typing import Final
 
+from clients.spans import background
 from gateway.storage.database import Unavailable
 from gateway.storage.tokens import TokenStore
 
@@ -48,7 +49,8 @@ class LastUsed:
             return
         batch, self._waiting = self._waiting, {}
         try:
-            await self._store.used([*batch.items()])
+            with background("write last use of tokens"):
+                await self._store.used([*batch.items()])
         except Unavailable:
             self._waiting = dict(islice((batch | self._waiting).items(), MOST_WAITING))
 

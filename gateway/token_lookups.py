@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from clients.spans import child
 from gateway.shared_store import FAILURES, SharedStore
 from gateway.storage.database import Unavailable
 from gateway.storage.tokens import KnownSecret, TokenStore
@@ -53,6 +54,7 @@ class Lookups:
         shared: Tells other processes of changes, and this one of theirs; None: each sees them by itself.
         clock: Seconds that only grow.
         most: How many secrets are remembered, and as many that are nobody's.
+        told: Is told where each secret was known from, `memory` or `database`.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Lookups:
         *,
         clock: Callable[[], float] = monotonic,
         most: int = MOST_REMEMBERED,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._told = told
         self._store = store
         self._shared = shared
         self._clock = clock
@@ -89,12 +93,16 @@ class Lookups:
         """
         unknown_since = self._unknown.get(secret_hash)
         if unknown_since is not None and self._clock() - unknown_since < UNKNOWN_SECONDS:
+            self._told("memory")
             return None
         await self._see_changes()
         known = self._known.get(secret_hash)
         if known is not None and self._clock() - known.looked_at < BELIEVED_SECONDS:
+            self._told("memory")
             return known.secret
-        return await self._looked_up(secret_hash)
+        self._told("database")
+        with child("token lookup"):
+            return await self._looked_up(secret_hash)
 
     def remembers(self, secret_hash: str) -> bool:
         """Whether something was found behind the secret not long ago, whatever became of it since."""
