@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from clients.sandbox.server import SandboxServer
 from clients.spans import tracer
-from gateway import failures, openapi, telemetry
+from gateway import failures, openapi
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
 from gateway.body import StrictRequest
@@ -26,15 +26,16 @@ from gateway.client_address import ClientAddress, Guesses
 from gateway.cors import Cors
 from gateway.edge import Application, Edge
 from gateway.encryption import Keyring
+from gateway.health import Health
 from gateway.identity_provider import IdentityProvider
 from gateway.last_used import LastUsed
 from gateway.limits import Limits
 from gateway.load import Load
 from gateway.metrics import Metrics
+from gateway.observing import Observing
 from gateway.oidc import Authenticator, Jwts
 from gateway.operations import Operations
 from gateway.paths import Namesakes
-from gateway.reporting import Reporter
 from gateway.settings import Settings
 from gateway.settling import Settling
 from gateway.shared_store import SharedStore
@@ -44,13 +45,11 @@ from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
-from gateway.telemetry.traces import Collector
 from gateway.tenancy import Tenancy
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
 from gateway.tokens import Tokens
 from gateway.upstreams import Upstreams, lifetimes, scene_of, tenant_context
-from gateway.watching import Vendors, collector_turned
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.docs.site import Site
@@ -68,7 +67,7 @@ document = partial(openapi.document, ROUTERS, DEPENDENCIES)
 """Makes the OpenAPI document."""
 
 
-def create_app(
+def create_app(  # noqa: PLR0915 - a parts list: one line for each
     configured: Settings,
     *processors: SpanProcessor,
     notice: Notice | None = None,
@@ -86,11 +85,8 @@ def create_app(
         auth.UndeclaredRoute: A route does not say who may call it.
     """
     notice = notice or Notice()
-    log = telemetry.logger(configured.log_level, configured.log_format)
-    metrics = metrics or Metrics()
-    collector = Collector(partial(collector_turned, log, metrics))
-    provider = telemetry.tracer_provider(*processors, collector=collector)
-    vendors = Vendors(metrics, log)
+    seen = Observing.of(configured, *processors, metrics=metrics)
+    log, provider = seen.log, seen.provider
     database = Database(configured.database_url)
     shared = SharedStore(configured.redis_url, log) if configured.redis_url is not None else None
     audit_events = AuditStore(database)
@@ -98,7 +94,7 @@ def create_app(
     token_store = TokenStore(database)
     last_used = LastUsed(token_store)
     tokens = Tokens(
-        token_store, time, lookups=Lookups(token_store, shared, told=metrics.looked_up), last_used=last_used
+        token_store, time, lookups=Lookups(token_store, shared, told=seen.metrics.looked_up), last_used=last_used
     )
     issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
     callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
@@ -116,6 +112,14 @@ def create_app(
         deadline_seconds=max(configured.deadline_seconds, configured.money_deadline_seconds),
         keep_days=configured.operation_retention_days,
         sealing=Keyring.of(configured.encryption_keys),
+    )
+    health = Health(
+        database=database,
+        shared=shared,
+        issuer=issuer,
+        directory=tenancy.directory,
+        vendors=seen.vendors,
+        collector=seen.collector,
     )
 
     @asynccontextmanager
@@ -137,7 +141,7 @@ def create_app(
                 bearers=tenancy.bearers,
                 sandbox_url=None if url == "off" else url,
                 provider=provider,
-                vendors=vendors,
+                vendors=seen.vendors,
                 log=log,
             )
             settling: Settling = app.state.settling
@@ -157,7 +161,7 @@ def create_app(
                     await shared.close()
                 if issuer is not None:
                     await issuer.close()
-                await asyncio.to_thread(telemetry.stop, provider.shutdown, metrics.close)
+                await asyncio.to_thread(seen.stop)
 
     written = cache(lambda: msgspec.json.encode(document()))
     app = Litestar(
@@ -173,14 +177,12 @@ def create_app(
                 "database": database,
                 "shared": shared,
                 "tokens": tokens,
-                "metrics": metrics,
-                "collector": collector,
-                "vendors": vendors,
+                "metrics": seen.metrics,
+                "health": health,
                 "ownership": OwnershipStore(database),
                 "owners": OWNERS,
                 "log": log,
                 "audit_events": audit_events,
-                "identity_provider": issuer,
                 "limits": limits,
                 "directory": tenancy.directory,
                 "tenants": tenancy.tenants,
@@ -203,7 +205,7 @@ def create_app(
         namesakes=Namesakes(app.routes),
         body_limits=gate.body_limits,
         cors=Cors(configured.cors_origins, tenancy.directory),
-        reporter=Reporter(provider, metrics, log),
+        reporter=seen.reporter,
         log=log,
         notice=notice,
     )

@@ -4,16 +4,18 @@ import gc
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 from time import sleep
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry
 from uvicorn import Config
 
 from clients.sandbox.server import SandboxServer
 from gateway import telemetry
 from gateway.app import create_app
+from gateway.metrics import Metrics, exposition
 from gateway.settings import Settings, from_environment
 from gateway.stopping import LINGER_SECONDS, Notice, StoppableServer
 from gateway.workers import Workers
@@ -140,15 +142,44 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
 
     Returns:
         The exit code: 0 if no request was cut off.
+
+    Raises:
+        PortTaken: The port for metrics is not to be had.
     """
     if workers == 1:
-        return _served(settings, listening)
-    with SandboxServer() if settings.sandbox == "embedded" else nullcontext() as sandbox:
+        metrics = Metrics()
+        with _numbers_served(settings, listening, metrics.exposition.registry):
+            return _served(settings, listening, metrics=metrics)
+    log = telemetry.logger(settings.log_level, settings.log_format)
+    telemetry.adopt_stdlib(log)
+    stop_seconds = settings.drain_seconds + LINGER_SECONDS + _grace(settings) + CLOSING_SECONDS
+    with (
+        SandboxServer() if settings.sandbox == "embedded" else nullcontext() as sandbox,
+        exposition.folder_of_workers(),
+        _numbers_served(settings, listening, exposition.of_all_workers()),
+    ):
         if sandbox is not None:
             os.environ["GATEWAY_SANDBOX"] = sandbox.url  # One for all workers, which inherit the environment.
-        log = telemetry.logger(settings.log_level, settings.log_format)
-        stop_seconds = settings.drain_seconds + LINGER_SECONDS + _grace(settings) + CLOSING_SECONDS
-        return Workers(_worker, listening, count=workers, stop_seconds=stop_seconds, log=log).run()
+        parent = Workers(
+            _worker, listening, count=workers, stop_seconds=stop_seconds, log=log, gone=exposition.forget_process
+        )
+        return parent.run()
+
+
+def _numbers_served(
+    settings: Settings, listening: socket.socket, registry: CollectorRegistry
+) -> AbstractContextManager[object]:
+    """Serve the numbers on a port of their own, if they have one, at the address at which requests are taken.
+
+    Raises:
+        PortTaken: It is not to be had.
+    """
+    if settings.metrics_port is None:
+        return nullcontext()
+    try:
+        return exposition.served(registry, listening.getsockname()[0], settings.metrics_port)
+    except OSError as error:
+        raise PortTaken(f"can't listen on port {settings.metrics_port} for metrics: {error.strerror}.") from error
 
 
 def _worker(listening: socket.socket, told_ready: Callable[[], None]) -> int:
@@ -160,11 +191,13 @@ def _served(
     settings: Settings,
     listening: socket.socket,
     *,
+    metrics: Metrics | None = None,
     supervised: bool = False,
     told_ready: Callable[[], None] | None = None,
 ) -> int:
+    telemetry.adopt_stdlib(telemetry.logger(settings.log_level, settings.log_format))
     notice = Notice()
-    configured = config(create_app(settings, notice=notice))
+    configured = config(create_app(settings, notice=notice, metrics=metrics))
     configured.load()  # Imports the protocol, too.
     server = StoppableServer(
         configured,

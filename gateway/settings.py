@@ -31,6 +31,8 @@ NO_SUBJECT: Final = "none"
 LONGEST_ISSUER: Final = 300
 """Characters; with a `sub` behind it, it is the name of a caller wherever callers are recorded."""
 
+LAST_PORT: Final = 65535
+
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
 
@@ -108,6 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     log_level: _NAME_OF_LEVEL = "info"
     log_format: Literal["json", "console"] = "json"
+    metrics_port: int | None = None
+    """Where alone metrics are served; None: at `/metrics` of the port for requests."""
     deadline_seconds: float = 15.0
     """For a whole request; a money request has its own."""
     money_deadline_seconds: float = 30.0
@@ -426,6 +430,12 @@ def _limit(text: str) -> int:
     return 0 if text == "0" else _count(text)
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= LAST_PORT):
+        raise ValueError(f"must be a port, 1 to {LAST_PORT}.")
+    return int(text[:6])
+
+
 _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("deadline_seconds", _seconds),
     ("money_deadline_seconds", _seconds),
@@ -438,6 +448,7 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("cache_entries", _count),
     ("cache_bytes", _count),
     ("breaker_calls", _count),
+    ("metrics_port", _port),
     ("breaker_open_seconds", _seconds),
     ("audit_retention_days", _count),
     ("operation_retention_days", _count),

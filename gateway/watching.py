@@ -58,9 +58,13 @@ class Vendors:
         """What the calls of one vendor in one mode tell."""
         return _Watcher(self, peer, mode)
 
-    def breakers(self, peer: str, mode: Mode) -> Mapping[Kind, Breaker]:
-        """Those of one vendor that have ever opened, by the kind of operation."""
-        return {kind: state for (its, of, kind), state in self._breakers.items() if (its, of) == (peer, mode)}
+    def failing(self, vendor: str) -> Mapping[Kind, float]:
+        """For which kinds of operation a vendor is left alone in live mode, and since when, as Unix time."""
+        return {
+            kind: breaker.since
+            for (peer, mode, kind), breaker in self._breakers.items()
+            if breaker.is_open and mode == "live" and peer.partition("-")[0] == vendor
+        }
 
     def attempted(self, attempt: Attempt, mode: Mode) -> None:
         """An attempt has ended."""

@@ -72,9 +72,20 @@ class Workers:
         count: How many.
         stop_seconds: For a worker to stop in; then it is killed.
         log: What happens to workers.
+        gone: Is told the process id of each that has ended before the others.
     """
 
-    def __init__(self, work: Work, listening: socket, *, count: int, stop_seconds: float, log: Log) -> None:
+    def __init__(
+        self,
+        work: Work,
+        listening: socket,
+        *,
+        count: int,
+        stop_seconds: float,
+        log: Log,
+        gone: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._gone = gone
         self._work = work
         self._listening = listening
         self._count = count
@@ -121,6 +132,7 @@ class Workers:
                 return False
             if not worker.alive:
                 self._log.error("a worker died", pid=worker.process.pid, exit_code=worker.process.exitcode)
+                self._gone(worker.process.pid or 0)
                 self._workers[index] = self._started()
         return True
 
@@ -144,6 +156,7 @@ class Workers:
                 wait([old.process.sentinel], POLL_SECONDS)
             if monotonic() >= ends:
                 old.process.kill()
+            self._gone(old.process.pid or 0)
 
     def _stop(self) -> int:
         self._listening.close()

@@ -42,6 +42,7 @@ ROUTERS: Final = (
         ],
     ),
     health.router,
+    health.metrics_router,
     docs.router,
 )
 """Every route of the gateway, one router per resource."""

@@ -43,7 +43,10 @@ def serve(host: str, port: int, workers: int) -> None:
     except serving.PortTaken as error:
         fail(str(error))
     click.echo(f"Serving on {serving.address_of(listening)}", err=True)
-    sys.exit(serving.serve(given, listening, workers=workers))
+    try:
+        sys.exit(serving.serve(given, listening, workers=workers))
+    except serving.PortTaken as error:
+        fail(str(error))
 
 
 @main.command()

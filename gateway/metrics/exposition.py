@@ -3,8 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import HTTPServer
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -17,10 +16,6 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells workers where to keep their numbers; whoever starts them sets it."""
 
 
-class PortTaken(Exception):
-    """Somebody else listens there, or nobody may."""
-
-
 class Exposition:
     """All numbers of this process, or of all workers where there are several.
 
@@ -29,27 +24,19 @@ class Exposition:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        if FOLDER in os.environ:
-            self._registry = of_all_workers()
+        self.registry = of_all_workers() if FOLDER in os.environ else registry
+        """Of all whose numbers are shown."""
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """The numbers, and their media type; in OpenMetrics' form where `accept` asks for it.
 
         With several workers it reads their files, and takes some milliseconds.
         """
-        encode, media_type = choose_encoder(accept)
-        return encode(self._registry), media_type
-
-    @contextmanager
-    def served(self, host: str, port: int) -> Iterator[int]:
-        """Serve the numbers, and nothing else, from a thread of its own; gives the port.
-
-        Raises:
-            PortTaken: The port is not to be had.
-        """
-        with served(self._registry, host, port) as served_port:
-            yield served_port
+        try:
+            encode, media_type = choose_encoder(accept)
+        except ValueError:  # A version that is none.
+            encode, media_type = choose_encoder("")
+        return encode(self.registry), media_type
 
 
 def of_all_workers() -> CollectorRegistry:
@@ -59,27 +46,24 @@ def of_all_workers() -> CollectorRegistry:
     return registry
 
 
-@contextmanager
-def served(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serve a registry at `/metrics` for the length of the block.
+def served(registry: CollectorRegistry, host: str, port: int) -> AbstractContextManager[int]:
+    """Serve numbers, and nothing else, from a thread, until the context that is given ends; it gives the port.
 
     Raises:
-        PortTaken: The port is not to be had.
+        OSError: The port is not to be had.
     """
-    try:
-        server, thread = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise PortTaken(f"can't listen on {host}:{port} for metrics: {error.strerror}.") from error
-    try:
-        yield _port(server)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    server, thread = start_http_server(port, addr=host, registry=registry)
 
+    @contextmanager
+    def serving() -> Iterator[int]:
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
-def _port(server: HTTPServer) -> int:
-    return int(server.server_address[1])
+    return serving()
 
 
 @contextmanager

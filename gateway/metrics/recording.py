@@ -23,17 +23,19 @@ class Metrics:
     """Records; every method takes a few microseconds, and none fails.
 
     Args:
-        who: We, as in `traces.resource`; needed where numbers are sent by OTLP.
+        who: We, by default as the environment says.
         sent: Whether they are; by default as the environment says.
     """
 
     def __init__(self, who: Resource | None = None, *, sent: bool | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # Series that hold when a series began: as many again, for nothing.
         registry = CollectorRegistry()
+        self.who = who or traces.resource()
+        """We, in whatever is sent by this process."""
         self._meters: MeterProvider | None = None
         if traces.exports("metrics") if sent is None else sent:
             reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-            self._meters = MeterProvider([reader], resource=who or traces.resource(), shutdown_on_exit=False)
+            self._meters = MeterProvider([reader], resource=self.who, shutdown_on_exit=False)
         meter = self._meters.get_meter("funnel-gateway") if self._meters is not None else None
         made = {metric: Instrument(metric, registry=registry, meter=meter) for metric in names.METRICS}
         self.exposition = Exposition(registry)

@@ -158,7 +158,14 @@ def test_what_needs_no_scope_is_meant_for_all() -> None:
     """Every other route is attacked below, a new one from the day it is added."""
     open_to_all = {call.operation for call in calls() if not any(call.ways_in)}
 
-    assert open_to_all == {"getLiveness", "getReadiness", "getApiDocument", "listProblems", "getProblem", "getMe"} | {
+    assert open_to_all == {
+        "getLiveness",
+        "getReadiness",
+        "getMetrics",
+        "getApiDocument",
+        "listProblems",
+        "getProblem",
+        "getMe",
         "listOperations",  # What is whose is for tests of its own: tests/routes/test_operations.py.
         "getOperation",
     }

@@ -38,6 +38,7 @@ REPLACED: Final = {
     "request_id": "req_Vq3nT0c9sKjT2mXbq1hZkQ",
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "fetched_at": "2026-01-01T12:00:00Z",
+    "since": "2026-01-01T12:00:00Z",
 }
 """Members that differ from one run to the next."""
 

@@ -290,6 +290,7 @@ _OURSELVES: Final = (
     Step("purgeCache", "All price points of one tenant", body={"tenant": "default", "topic": "price-points"}),
     Step("getLiveness", "Alive"),
     Step("getReadiness", "Ready"),
+    Step("getMetrics", "How it begins", shortened=lambda text: "".join(text.splitlines(keepends=True)[:2])),
     Step(
         "getApiDocument",
         "How it begins",
