@@ -142,6 +142,8 @@ class Reporter:
             problem=exchange.problem.code if exchange.problem else None,
             seconds=seconds,
         )
+        if (cached := exchange.cached) is not None:
+            self._metrics.cached(cached, route)
         self._line(begun, headers, route, exchange, seconds=seconds)
 
     def _came_with(self, headers: dict[str, str]) -> Context:
@@ -189,6 +191,7 @@ class Reporter:
             route=route,
             status=exchange.status,
             problem=exchange.problem.code if exchange.problem else None,
+            cache=exchange.cached,
             ms=_ms(seconds),
             upstream_ms=_ms(sum(taken for _, taken in tried)) if tried else None,
             attempts=len(tried) or None,
@@ -218,6 +221,7 @@ def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange"
         HTTP_ROUTE: route,
         HTTP_RESPONSE_STATUS_CODE: exchange.status,
         "gateway.request_id": exchange.occurrence.request_id,
+        "gateway.cache": exchange.cached,
         "gateway.problem": exchange.problem.code if exchange.problem else None,
         "gateway.outcome": exchange.problem.outcome if exchange.problem else None,
     }

@@ -7,6 +7,7 @@ from time import monotonic, time
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+from opentelemetry.trace import get_current_span
 
 from clients.errors import (
     CircuitOpen,
@@ -18,6 +19,7 @@ from clients.errors import (
     Unanswered,
     Unavailable,
 )
+from clients.spans import background
 from clients.timeouts import began, patience
 from clients.tracing import attempts
 from gateway.cache.memory import Held, Memory
@@ -83,6 +85,8 @@ class Flight:
 
     def __init__(self, key: str) -> None:
         self.key = key
+        self.span = get_current_span().get_span_context()
+        """Below which it happens, for those who wait to refer to."""
         self.outdated = False
         """Whether the key was dropped since it began: then its result may not be kept."""
         self.task: asyncio.Task[Loaded]
@@ -206,7 +210,8 @@ class Cache:
         flight = Flight(key)
         context = copy_context()
         context.run(_own_time, background=purpose == "revalidation")
-        coroutine = self._obtained(flight, source, purpose)
+        obtained = self._revalidated if purpose == "revalidation" else self._obtained
+        coroutine = obtained(flight, source, purpose)
         flight.task = asyncio.get_running_loop().create_task(coroutine, context=context)
         self._flights[key, purpose == "request"] = flight
         self._tasks.add(flight.task)
@@ -283,6 +288,12 @@ class Cache:
                 del self._flights[flight.key, anew]
         if not flight.task.cancelled():
             flight.task.exception()  # Looked at, or asyncio complains where nobody waited.
+
+    async def _revalidated(self, flight: Flight, source: Source, purpose: Purpose) -> Loaded:
+        """The same as a trace of its own: nobody waits for it."""
+        with background("revalidate", {"gateway.cache.topic": source.topic.family}) as span:
+            flight.span = span.get_span_context()
+            return await self._obtained(flight, source, purpose)
 
     async def _obtained(self, flight: Flight, source: Source, purpose: Purpose) -> Loaded:
         """Take what another replica has stored or is about to, or ask the vendor."""

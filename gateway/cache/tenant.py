@@ -1,13 +1,15 @@
 """One tenant's cache in one mode, as one request sees it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
+from opentelemetry.trace import Span
 
 from clients.errors import CircuitOpen, CredentialsRefused, NotConfigured, RateLimited, Refused, Unanswered
+from clients.spans import child
 from gateway.cache.memory import Held, Variant
 from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Source
 from gateway.cache.readings import Forwarded, Outcome, Reading
@@ -18,6 +20,10 @@ T = TypeVar("T")
 
 SAID_NO: Final = (Refused, RateLimited, CredentialsRefused)
 """Complete answers to a write, after which it will not happen any more."""
+
+
+CACHE: Final = "gateway.cache"
+"""The attribute that tells what a look into the cache came to."""
 
 
 def _always(_: object) -> bool:
@@ -73,6 +79,8 @@ class TenantCache:
         key, source = self._key(topic), Source(topic, load, whole)
         if (kept := self._kept(key)) is not None and (value := self._value(kept[0], topic)) is not None:
             held, outcome = kept
+            with _seen(topic) as span:
+                span.set_attribute(CACHE, outcome.status)
             if outcome.status == "stale":
                 self._cache.revalidate(held, source)
             self._saw(outcome)
@@ -86,7 +94,10 @@ class TenantCache:
             if (flight := self._cache.under_way(key, anew=self.reading.anew)) is None:
                 return None
             self._joined = flight
-            if not await flight.settled(self._cache.seconds_left()) or flight.failure(topic) is not None:
+            with _seen(topic, waits_for=flight) as span:
+                in_time = await flight.settled(self._cache.seconds_left())
+                span.set_attribute(CACHE, "collapsed")
+            if not in_time or flight.failure(topic) is not None:
                 return None  # The handler tells, in `fetch`.
             loaded = flight.task.result()
             if loaded.held is None:
@@ -96,6 +107,9 @@ class TenantCache:
         if outcome.status == "stale" and self._cache.under_way(key, anew=False) is None:
             return None  # Only the handler knows how to load.
         if (found := self._cache.memory.rendered(held, variant)) is not None:
+            if outcome.status != "collapsed":  # That was told while it waited.
+                with _seen(topic) as span:
+                    span.set_attribute(CACHE, outcome.status)
             self._saw(outcome)
         return found
 
@@ -142,9 +156,11 @@ class TenantCache:
         flight = self._joined if self._joined is not None and self._joined.key == key else None
         flight = flight or self._cache.under_way(key, anew=anew)
         collapsed = flight is not None
-        if flight is None:
-            flight = self._cache.load(key, source, purpose="request" if anew else "miss")
-        _ = await flight.settled(self._cache.seconds_left())
+        with _seen(source.topic, waits_for=flight) as span:
+            span.set_attribute(CACHE, "collapsed" if collapsed else "miss")
+            if flight is None:
+                flight = self._cache.load(key, source, purpose="request" if anew else "miss")
+            _ = await flight.settled(self._cache.seconds_left())
         if (failure := flight.failure(source.topic)) is not None:
             return self._instead_of(failure, key, source.topic)
         loaded = flight.task.result()
@@ -220,3 +236,9 @@ def _stale(held: Held, age: float, detail: str) -> Outcome:
 def _surely_unasked(error: BaseException) -> bool:
     """Whether the vendor can't have acted, because not a byte has reached it."""
     return isinstance(error, NotConfigured | CircuitOpen) or (isinstance(error, Unanswered) and not error.sent)
+
+
+def _seen(topic: Topic, *, waits_for: Flight | None = None) -> AbstractContextManager[Span]:
+    """The span of a look into the cache; it refers to the load that it waits for, which is another request's."""
+    links = () if waits_for is None else (waits_for.span,)
+    return child("cache", {"gateway.cache.topic": topic.family}, links=links)
