@@ -15,8 +15,8 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run sandbox test prove check format lint types imports \
-	docs openapi openapi-check openapi-examples openapi-breaking openapi-lint clients-if-node check-clients \
-	pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
+	docs openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
+	check-clients pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,10 @@ openapi-check: setup
 openapi-examples: setup ## Write the document's examples anew, from a walk on the sandbox
 	@$(BIN)/python -m tests.support.examples > gateway/openapi/examples.json.new
 	@mv gateway/openapi/examples.json.new gateway/openapi/examples.json
+
+upstream-forms: setup ## Write what answers are compared with, from the vendors' documents
+	@$(BIN)/python -m tests.support.upstream_forms > clients/drift/vendors.json.new
+	@mv clients/drift/vendors.json.new clients/drift/vendors.json
 
 # Against what callers have: the newest release, or else the last commit.
 openapi-breaking: setup ## Fail on changes of the document that break callers (BREAKING=ok: they are meant)

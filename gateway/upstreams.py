@@ -17,6 +17,7 @@ from clients import billing, domains
 from clients.billing.catalog import CatalogClient
 from clients.billing.checkout import CheckoutClient
 from clients.billing.customers import CustomersClient
+from clients.billing.operations import EXPORT_CSV
 from clients.billing.operations import FEATURES as LIST_FEATURES
 from clients.billing.operations import PRICE_POINTS as LIST_PRICE_POINTS
 from clients.billing.payments import PaymentsClient
@@ -29,6 +30,7 @@ from clients.domains.client import LIST as LIST_DOMAINS
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials, Keeper, Memory
 from clients.domains.wire import CheckResult, DomainInfo, DomainSummary
+from clients.errors import Operation
 from clients.sandbox.credentials import credentials as sandbox_credentials
 from clients.secret import Secret
 from clients.timeouts import Timeouts
@@ -223,6 +225,15 @@ class TenantContext(Scene, frozen=True, kw_only=True):
     principal: Principal
     cache: TenantCache
     ledger: Ledger
+
+
+HARMLESS: Final[tuple[tuple[Operation, Callable[[VendorAccounts], Awaitable[object]]], ...]] = (
+    (LIST_DOMAINS, lambda accounts: accounts.domains.list_all()),
+    (LIST_PRICE_POINTS, lambda accounts: accounts.catalog.list_price_points()),
+    (LIST_FEATURES, lambda accounts: accounts.catalog.list_features()),
+    (EXPORT_CSV, lambda accounts: accounts.catalog.export_csv()),
+)
+"""Calls that change nothing and need no customer: every credential is needed by one of them."""
 
 
 class Upstreams:

@@ -66,6 +66,10 @@ class Vendors:
             if breaker.is_open and mode == "live" and peer.partition("-")[0] == vendor
         }
 
+    def deviations(self, operation: Operation) -> list[Deviation]:
+        """What in the answers to an operation was not as documented."""
+        return sorted(deviation for its, deviation in self._warned if its == operation)
+
     def attempted(self, attempt: Attempt, mode: Mode) -> None:
         """An attempt has ended."""
         self._metrics.attempted(attempt, mode)

@@ -10,7 +10,7 @@ import msgspec
 from clients.sandbox.credentials import credentials
 from clients.sandbox.server import PortTaken as SandboxPortTaken
 from clients.sandbox.server import SandboxServer
-from gateway import VERSION, serving
+from gateway import VERSION, doctor, serving
 from gateway.app import document
 from gateway.cli import cache, operations, tenants, tokens
 from gateway.cli.environment import configured, fail, masked, refuse, with_database
@@ -103,6 +103,24 @@ def check_config() -> None:
     """Print the effective configuration, secrets masked; or every fault, and exit 2."""
     for name, value in sorted(_variables(configured(to_serve=True)).items()):
         click.echo(f"{name}={value}")
+
+
+@main.command("doctor")
+@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Whose credentials are tried.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if answers are not as documented.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of text.")
+def examine(tenant: str, *, strict: bool, as_json: bool) -> None:
+    """Ask each vendor something harmless, and say what works, what drifts, and what to do.
+
+    Exits with 0 if what is configured works, 1 if it does not, and 2 if nothing is configured.
+    """
+    given = configured()
+    try:
+        findings = with_database(given, lambda database: doctor.examined(given, database, tenant))
+    except LookupError:
+        refuse(f"there is no tenant {tenant!r}; `gateway tenant list` shows them.")
+    click.echo(msgspec.json.encode(findings).decode() if as_json else doctor.told(findings))
+    sys.exit(doctor.exit_code(findings, strict=strict))
 
 
 def _variables(given: Settings) -> dict[str, str]:

@@ -16,6 +16,9 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells workers where to keep their numbers; whoever starts them sets it."""
 
 
+OPEN_METRICS: Final = "application/openmetrics-text"
+
+
 class Exposition:
     """All numbers of this process, or of all workers where there are several.
 
@@ -32,10 +35,8 @@ class Exposition:
 
         With several workers it reads their files, and takes some milliseconds.
         """
-        try:
-            encode, media_type = choose_encoder(accept)
-        except ValueError:  # A version that is none.
-            encode, media_type = choose_encoder("")
+        # By its name alone: the library stumbles over versions that are none.
+        encode, media_type = choose_encoder(OPEN_METRICS if OPEN_METRICS in accept else "")
         return encode(self.registry), media_type
 
 

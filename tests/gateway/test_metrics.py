@@ -1,0 +1,152 @@
+"""What is counted, and who can read it."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clients.sandbox.server import SandboxServer
+from gateway.metrics import Metrics
+from gateway.telemetry.names import METRICS
+from tests.support.commands import running
+from tests.support.gateway import RunningGateway, Tenant
+from tests.support.servers import Valkey
+from tests.support.timing import until
+
+
+def value(text: str, sample: str, **labels: str) -> float:
+    """The sum of all series of a sample that have these labels."""
+    return sum(
+        one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+        if one.name == sample and labels.items() <= one.labels.items()
+    )
+
+
+def numbers(url: str) -> str:
+    """What Prometheus would read."""
+    reply = httpx.get(f"{url}/metrics")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/plain")
+    return reply.text
+
+
+def test_a_request_and_its_attempts_are_counted(api: httpx.Client, gateway: RunningGateway, tenant: Tenant) -> None:
+    """By route template and documented operation, as OpenTelemetry's conventions name them."""
+    tenant.fails("POST /features", "status", status=503, times=1)
+    before = numbers(gateway.url)
+    here = {"http_route": "/v1/features", "http_request_method": "GET", "http_response_status_code": "200"}
+    there = {"url_template": "/features", "gateway_upstream": "funnelfox", "gateway_mode": "test"}
+
+    api.get("/v1/features")
+
+    def grown(sample: str, **labels: str) -> float:
+        return value(numbers(gateway.url), sample, **labels) - value(before, sample, **labels)
+
+    until(lambda: grown("http_server_request_duration_seconds_count", **here) == 1)
+    assert grown("http_client_request_duration_seconds_count", **there) == 2
+    assert grown("http_client_request_duration_seconds_count", **there, error_type="Unavailable") == 1
+    assert grown("gateway_upstream_retries_total", **there) == 1
+    assert grown("gateway_token_lookups_total") >= 1
+
+
+def test_no_metric_names_a_caller(api: httpx.Client, gateway: RunningGateway, tenant: Tenant) -> None:
+    """Tenants, tokens, customers, paths and methods of their own making are no labels: their number has no bound."""
+    api.get("/v1/customers/canary-customer/payments")
+    api.get("/canary-path")
+    api.request("PROPFIND", "/v1/features")
+    api.get("/v1/domains?q=canary-query")
+
+    text = numbers(gateway.url)
+
+    assert tenant.name not in text
+    assert "canary" not in text.lower()
+    assert 'http_request_method="_OTHER"' in text
+
+
+def test_a_problem_is_counted_by_its_code(api: httpx.Client, gateway: RunningGateway) -> None:
+    """Limits, overload and unknown outcomes are problems, too."""
+    told = {"gateway_problem": "not_found", "http_route": "/v1/subscriptions/{subscription_id}"}
+    before = value(numbers(gateway.url), "gateway_problems_total", **told)
+
+    api.get("/v1/subscriptions/8b0f5d0e-2c8f-4f0e-8f55-000000000000")
+
+    until(lambda: value(numbers(gateway.url), "gateway_problems_total", **told) == before + 1)
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text", "application/openmetrics-text; version=x", "*/*"])
+def test_any_accept_header_is_answered(gateway: RunningGateway, accept: str) -> None:
+    """In the form that is asked for, or else the usual one."""
+    assert httpx.get(f"{gateway.url}/metrics", headers={"accept": accept}).status_code == 200
+
+
+def test_every_metric_is_defined_once() -> None:
+    """Names and labels are those of the table."""
+    text, _ = Metrics(sent=False).exposition.text("")
+
+    assert len({metric.prometheus for metric in METRICS}) == len(METRICS)
+    for metric in METRICS:
+        assert f"# HELP {metric.prometheus}" in text.decode()
+
+
+def test_numbers_are_summed_over_workers_on_a_port_of_their_own(
+    valkey: Valkey, database_path: Path, sandbox_server: SandboxServer, unused_port: int
+) -> None:
+    """Whoever answers, it counts; a worker that dies takes its levels along, and not what it has counted."""
+    environment = {
+        "GATEWAY_DATABASE_URL": f"sqlite:///{database_path}",
+        "GATEWAY_REDIS_URL": valkey.url,
+        "GATEWAY_SANDBOX": sandbox_server.url,
+        "GATEWAY_METRICS_PORT": str(unused_port),
+        "GATEWAY_LOG_LEVEL": "error",
+    }
+    metrics = f"http://127.0.0.1:{unused_port}"
+    with running("serve", "--port", "0", "--workers", "2", environment=environment) as (process, url):
+        until(lambda: answers(f"{url}/health/live"))
+
+        def asked() -> float:
+            return value(numbers(metrics), "http_server_request_duration_seconds_count", http_route="/v1/me")
+
+        for _ in range(40):
+            assert httpx.get(f"{url}/v1/me").status_code == 401
+        until(lambda: asked() == 40)
+        workers = [int(pid) for pid in children(process.pid)]
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: set(children(process.pid)) - set(map(str, workers)) != set())
+        until(lambda: answers(f"{url}/health/live"))
+        after = asked()
+        on_main_port = httpx.get(f"{url}/metrics")
+
+    assert after == 40
+    assert on_main_port.status_code == 404
+
+
+def answers(url: str) -> bool:
+    """Whether anybody is there."""
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+def children(pid: int) -> list[str]:
+    """The processes that a process has started to work."""
+    return [
+        child
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
