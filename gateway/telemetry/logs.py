@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Literal, TextIO
@@ -84,7 +85,9 @@ class Log:
             # Without the values of local variables: tokens and vendor credentials are among them.
             told["exception"] = "".join(traceback.format_exception(error))
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._write(self._render(now, level, event, told))
+        # A log that can't be written, on a full disk or after a closed pipe, fails no request.
+        with suppress(OSError, ValueError):
+            self._write(self._render(now, level, event, told))
 
 
 def logger(level: str, form: str, stream: TextIO | None = None) -> Log:
@@ -95,7 +98,12 @@ def logger(level: str, form: str, stream: TextIO | None = None) -> Log:
         form: `json` for machines, `console` for people.
         stream: Standard error by default.
     """
-    return Log((stream or sys.stderr).write, level=level, form=form)
+    # Looked up each time: whoever runs us may put another in its place.
+    return Log(stream.write if stream is not None else _to_standard_error, level=level, form=form)
+
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(line)
 
 
 def _json(now: str, level: str, event: str, fields: dict[str, Any]) -> str:
