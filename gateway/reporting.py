@@ -182,10 +182,13 @@ class Reporter:
     def _line(
         self, begun: Begun, headers: dict[str, str], route: str | None, exchange: "Exchange", *, seconds: float
     ) -> None:
+        failed = _failed(exchange)
+        if not failed and not self._log.tells("info"):
+            return
         principal = exchange.principal
         claimed = headers.get("x-request-id", "")
         tried = attempts.get() or ()
-        (self._log.error if _failed(exchange) else self._log.info)(
+        (self._log.error if failed else self._log.info)(
             "request",
             method=begun.method,
             route=route,

@@ -73,6 +73,8 @@ class Vendors:
     def attempted(self, attempt: Attempt, mode: Mode) -> None:
         """An attempt has ended."""
         self._metrics.attempted(attempt, mode)
+        if not self._log.tells("info"):
+            return
         exchange = current.get()
         principal = exchange.principal if exchange is not None else None
         trace_id = get_current_span().get_span_context().trace_id

@@ -140,3 +140,60 @@ METRICS: Final = (
     EXPORT_FAILING,
 )
 """All of them."""
+
+
+class SpanName(msgspec.Struct, frozen=True):
+    """One kind of span."""
+
+    name: str
+    kind: Literal["SERVER", "CLIENT", "INTERNAL"]
+    meaning: str
+
+
+SPANS: Final = (
+    SpanName("{METHOD} {route template}", "SERVER", "A request; `{METHOD}` alone if nothing was routed."),
+    SpanName("{METHOD} {vendor path template}", "CLIENT", "One attempt at a vendor."),
+    SpanName("token lookup", "INTERNAL", "A token that memory does not know; without it, memory did."),
+    SpanName("rate limit", "CLIENT", "A limit that is counted in Redis."),
+    SpanName("cache", "INTERNAL", "A look into the cache; who waits for another request's load links to its look."),
+    SpanName("vendor token", "INTERNAL", "The wait for a vendor token to be renewed."),
+    SpanName("{SQL verb} {table}", "CLIENT", "A statement."),
+    SpanName("{Redis command}", "CLIENT", "A command, or `PIPELINE` for several at once."),
+    SpanName("revalidate", "INTERNAL", "A trace of its own, linked to the request that was answered stale."),
+    SpanName("renew vendor token", "INTERNAL", "A trace of its own, linked to the request that began it."),
+    SpanName("write last use of tokens", "INTERNAL", "A trace of its own."),
+    SpanName("remove old audit events", "INTERNAL", "A trace of its own."),
+)
+"""All of them."""
+
+
+ATTRIBUTES: Final = {
+    "http.request.method": "The method, `_OTHER` if nobody knows it.",
+    "http.request.method_original": "What it was then.",
+    "http.route": "The route template.",
+    "http.response.status_code": "Our status, or the vendor's; absent if none came.",
+    "http.request.resend_count": "1 for the second attempt, and so on; absent on the first.",
+    "url.scheme": "`http` or `https`, as the gateway sees it.",
+    "url.template": "The vendor's path template; never a path, never a query.",
+    "server.address": "The vendor's host.",
+    "server.port": "The vendor's port.",
+    "error.type": "A problem's code, a kind of failure or a documented code of the vendor.",
+    "db.system.name": "`sqlite`, `postgresql` or `redis`.",
+    "db.operation.name": "The SQL verb or the Redis command.",
+    "db.operation.batch.size": "Commands in a pipeline.",
+    "db.collection.name": "The table.",
+    "db.query.text": "The statement, without a value.",
+    "gateway.request_id": "As in `X-Request-Id`, problems and the log.",
+    "gateway.tenant": "Whose token it was.",
+    "gateway.mode": "`live` or `test`.",
+    "gateway.token_id": "Which token; absent for a JWT.",
+    "gateway.cache": "`hit`, `stale`, `miss`, `collapsed` or `bypass`.",
+    "gateway.cache.topic": "What was looked for.",
+    "gateway.problem": "The code of the problem that was answered.",
+    "gateway.outcome": "`unknown`: nobody knows whether the write happened.",
+    "gateway.upstream": "`funnelflux` or `funnelfox`.",
+    "gateway.upstream.request_id": "The vendor's own, where it gave one.",
+    "gateway.upstream.sent": "Whether the vendor may have seen a request that it did not answer.",
+    "gateway.deadline.remaining": "Seconds that the request had left as the attempt began.",
+}
+"""Every attribute, and what it says. None holds a secret, a body, a query, a path, an address or a customer."""

@@ -319,7 +319,7 @@ def test_a_file_that_is_no_credential_leaves_the_vendor_unconfigured(
     assert [*made.json()["unusable"]] == ["funnelfox_org_id"]
     assert (refused.status_code, refused.json()["code"]) == (503, "upstream_not_configured")
     ready = admin.get("/health/ready").json()
-    assert ready["dependencies"]["tenants"] == {"state": "credentials_unusable: 1", "required": False}
+    assert ready["dependencies"]["tenants"]["state"] == "credentials_unusable: 1"
 
 
 def test_a_file_is_read_again_when_it_changes(
