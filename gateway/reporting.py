@@ -195,6 +195,7 @@ class Reporter:
             status=exchange.status,
             problem=exchange.problem.code if exchange.problem else None,
             cache=exchange.cached,
+            operation_id=exchange.named_operation.get("gateway.operation_id"),
             ms=_ms(seconds),
             upstream_ms=_ms(sum(taken for _, taken in tried)) if tried else None,
             attempts=len(tried) or None,
@@ -225,6 +226,7 @@ def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange"
         HTTP_RESPONSE_STATUS_CODE: exchange.status,
         "gateway.request_id": exchange.occurrence.request_id,
         "gateway.cache": exchange.cached,
+        **exchange.named_operation,
         "gateway.problem": exchange.problem.code if exchange.problem else None,
         "gateway.outcome": exchange.problem.outcome if exchange.problem else None,
     }

@@ -30,7 +30,7 @@ from clients.domains.client import LIST as LIST_DOMAINS
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials, Keeper, Memory
 from clients.domains.wire import CheckResult, DomainInfo, DomainSummary
-from clients.errors import Operation
+from clients.errors import Operation as VendorOperation
 from clients.sandbox.credentials import credentials as sandbox_credentials
 from clients.secret import Secret
 from clients.timeouts import Timeouts
@@ -227,7 +227,7 @@ class TenantContext(Scene, frozen=True, kw_only=True):
     ledger: Ledger
 
 
-HARMLESS: Final[tuple[tuple[Operation, Callable[[VendorAccounts], Awaitable[object]]], ...]] = (
+HARMLESS: Final[tuple[tuple[VendorOperation, Callable[[VendorAccounts], Awaitable[object]]], ...]] = (
     (LIST_DOMAINS, lambda accounts: accounts.domains.list_all()),
     (LIST_PRICE_POINTS, lambda accounts: accounts.catalog.list_price_points()),
     (LIST_FEATURES, lambda accounts: accounts.catalog.list_features()),
