@@ -58,11 +58,15 @@ class FunnelFluxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the custom-domains vendor is, and the default tenant's credentials there."""
 
     url: str = "https://api.funnelflux.pro/v1/billing"
+    """The API of custom domains."""
     auth_url: str = "https://api.funnelflux.pro/v1/auth"
+    """Where its tokens are renewed."""
     access_token: Secret | None = None
+    """A bearer of the vendor; renewed an hour before it expires, and kept encrypted."""
     access_token_file: str | None = None
     """Where the token was read, and is read again when the file changes; the same for other members of such a name."""
     refresh_token: Secret | None = None
+    """What an expired bearer is renewed with."""
     refresh_token_file: str | None = None
     cname_target: str | None = None
     """Where customers point their CNAME: the vendor's API does not say it."""
@@ -72,8 +76,11 @@ class FunnelFoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the billing vendor is, and the default tenant's credentials there."""
 
     url: str = "https://billing.funnelfox.com"
+    """The API of billing, without the organization."""
     org_id: str | None = None
+    """The organization, as it stands in the path of every call."""
     secret_key: Secret | None = None
+    """Sent only to the 17 operations that ask for it."""
     secret_key_file: str | None = None
 
 
@@ -81,14 +88,17 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose JWTs are accepted beside our own tokens, and what their claims are called."""
 
     issuer: str = ""
-    """Exactly as the issuer writes itself, a trailing slash included; empty: no JWT is accepted."""
+    """Whose JWTs are accepted; exactly as the issuer writes itself, a trailing slash included. Empty: none are."""
     audience: str = ""
-    """What `aud` must name; set if and only if `issuer` is."""
+    """What `aud` must name; set if and only if the issuer is."""
     tenant_claim: str = "tenant"
+    """The claim that names the tenant."""
     mode_claim: str = "mode"
+    """The claim that says `live` or `test`."""
     scope_claim: str = "scope"
+    """The claim that lists scopes, as a text or an array."""
     subject_claim: str = "external_id"
-    """Names the one customer that a JWT is limited to. `none`: no JWT of this issuer is limited."""
+    """The claim that names the one customer whom a JWT is limited to. `none`: no JWT is limited."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,23 +108,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     funnelfox: FunnelFoxSettings = FunnelFoxSettings()
     oidc: OidcSettings = OidcSettings()
     database_url: Secret = Secret("sqlite:///gateway.db")
+    """`sqlite:///path`, or `postgresql://...` in production."""
     redis_url: Secret | None = None
+    """`redis://...` or `rediss://...`: Redis or Valkey. Needed by several workers, and by several replicas."""
     encryption_keys: Secret | None = None
-    """Separated by commas: the first encrypts, all decrypt. None: nothing is encrypted, and so nothing secret kept."""
+    """Keys of 32 characters or more, separated by commas: the first encrypts, all decrypt (`openssl rand -base64 32`).
+
+    Required on PostgreSQL. Without, on SQLite, nothing secret is kept.
+    """
     credentials_dir: str | None = None
-    """The folder below which tenants' credentials may be files; None: they may not."""
+    """The folder below which tenants' credentials may be files; empty: they may not."""
     sandbox: str = "embedded"
     """`embedded`, `off`, or the URL of a sandbox that runs elsewhere."""
     public_url: str = ""
     """Before the path of every link we give; empty: links are relative references."""
     cors_origins: tuple[str, ...] = ()
+    """Browser origins that may read answers, separated by commas, or `*`."""
     log_level: _NAME_OF_LEVEL = "info"
+    """`debug`, `info`, `warning` or `error`."""
     log_format: Literal["json", "console"] = "json"
+    """`json`, one object a line, or `console`, for people."""
     metrics_port: int | None = None
     """Where alone metrics are served; None: at `/metrics` of the port for requests."""
     deadline_seconds: float = 15.0
-    """For a whole request; a money request has its own."""
+    """For a whole request and all that it waits for; one that moves money has its own."""
     money_deadline_seconds: float = 30.0
+    """The same for a request that moves money."""
     connect_seconds: float = 2.0
     """For a connection to a vendor: the name, TCP and TLS together; and as long for a free place before that."""
     read_attempt_seconds: float = 5.0
@@ -122,33 +141,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_list_fresh_seconds: float = 60.0
     """How long a list is answered without asking the vendor; 0: every read goes to the vendor."""
     cache_list_stale_seconds: float = 300.0
-    """After that, for so long it is answered at once while the vendor is asked."""
+    """After being fresh, for so long a list is answered at once while the vendor is asked."""
     cache_list_stale_if_error_seconds: float = 3600.0
-    """Also after being fresh, for so long it is answered where the vendor can't."""
+    """After being fresh, for so long a list is answered where the vendor fails."""
     cache_detail_fresh_seconds: float = 10.0
-    """The same as for lists, for one domain."""
+    """The same as for lists, for one domain; 0: every read goes to the vendor."""
     cache_entries: int = 10_000
-    """In each worker."""
+    """How many answers each worker keeps."""
     cache_bytes: int = 32 * 1024 * 1024
-    """In each worker."""
+    """How much each worker keeps."""
     breaker_calls: int = 20
-    """Of one kind to one vendor within 10 s: from so many on, half of them failing opens the breaker."""
+    """A breaker opens where half of so many calls of one kind to one vendor failed within 10 s."""
     breaker_open_seconds: float = 5.0
-    """How long a vendor that fails is left alone."""
+    """For so long a vendor that fails is left alone."""
     audit_retention_days: int = 400
-    """How long the record of who did what is kept."""
+    """How long the record of who changed what is kept."""
     operation_retention_days: int = 7
     """How long a settled operation, and the answer to its key, is kept; an open one stays for ever."""
     limit_per_minute: int = 600
-    """Requests of one token that has no limit of its own; here and below, 0 is no limit."""
+    """Requests of one token that has no limit of its own; 0: no limit."""
     limit_money_per_minute: int = 60
-    """Those among them that move money."""
+    """Those of them that move money; 0: no limit."""
     limit_probe_per_minute: int = 30
-    """Those among them that make a vendor look a hostname up."""
+    """Those of them that make a vendor look a hostname up; 0: no limit."""
     limit_guesses_per_minute: int = 60
-    """Wrong tokens from one client address, until it is refused without a lookup."""
+    """Wrong tokens from one client address, until it is refused without a lookup; 0: no limit."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks whose `X-Forwarded-For` is believed."""
+    """Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed."""
     concurrency: int = 512
     """Requests in flight in one process; the last fifth is for those that move money."""
     drain_seconds: float = 1.0
