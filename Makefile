@@ -13,9 +13,12 @@ TS_BIN := $(TS)/node_modules/.bin
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
+# What the guide for frontends is tried with.
+DOCS_NEED := $(if $(and $(shell command -v node),$(shell command -v npm)),$(TS)/node_modules/.ready)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run sandbox test prove check format lint types imports \
-	docs openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
+	docs docs-check openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
 	check-clients pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
 help: ## List the targets
@@ -74,8 +77,13 @@ types: setup
 imports: setup
 	@$(BIN)/lint-imports --no-cache
 
-docs: setup ## Write docs/operations.md from the code
+docs: setup ## Write docs/operations.md and the tables of the README from the code
 	@$(BIN)/python -m tests.support.operations_page > docs/operations.md.new && mv docs/operations.md.new docs/operations.md
+	@$(BIN)/python -m tests.support.tables
+
+docs-check: setup $(DOCS_NEED) ## Try every command and snippet of the README and the guides (TypeScript too, where Node is)
+	@$(BIN)/python -m tests.support.snippets
+	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
 openapi: setup ## Write openapi/gateway.json from the code
 	@$(BIN)/gateway openapi > openapi/gateway.json.new && mv openapi/gateway.json.new openapi/gateway.json

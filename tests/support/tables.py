@@ -126,6 +126,8 @@ def _said() -> dict[tuple[str, str], str]:
             match member, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                     found[group.name, name] = re.sub(r"\s+", " ", text.strip())
+                case _:
+                    pass  # No member with a text below it.
     return found
 
 
