@@ -61,7 +61,7 @@ test: setup ## Run the whole test suite
 prove: setup ## Measure what is promised when vendors fail; minutes, best on an idle machine
 	@$(BIN)/python -m bench.prove
 
-check: setup lint types imports openapi-check openapi-breaking test clients-if-node pages-if-chromium ## Everything CI checks
+check: setup lint types imports openapi-check openapi-breaking $(DOCS_NEED) test clients-if-node pages-if-chromium ## Everything CI checks
 
 format: setup ## Rewrite the code in the house format
 	@$(BIN)/ruff format .
