@@ -8,9 +8,10 @@ import pytest
 from typing_extensions import override
 
 from gateway import settings
+from gateway.cli import main
 from tests.support import tables
-from tests.support.desk import Desk, lacking
-from tests.support.snippets import ROOT, needs, pages, snippets
+from tests.support.desk import Desk, NotAsShown, lacking
+from tests.support.snippets import ROOT, Snippet, needs, pages, snippets
 
 PAGES = pages()
 TRIED = [page for page in PAGES if any("not run" not in one.remarks for one in snippets(page))]
@@ -31,6 +32,53 @@ def test_every_snippet_does_what_it_shows(page: Path, tmp_path: Path) -> None:
         for snippet in snippets(page):
             if "not run" not in snippet.remarks:
                 desk.tries(snippet)
+
+
+def test_a_page_that_is_wrong_is_told(tmp_path: Path) -> None:
+    """In what it shows, in how a command ends, in how a request is answered; with the line to mend."""
+    if tool := lacking([]):
+        pytest.skip(f"it needs {tool}")
+    first = snippet("console", '$ echo \'{"a": [1, {"b": "x-1"}], "c": null}\'\n{"a": ...\n')
+    right = [first, snippet("json", '{"a": [1, {"b": "x-..."}]}'), snippet("json", '{"a": [1, "..."], "c": null}')]
+    wrong = [
+        snippet("json", '{"a": [1]}'),
+        snippet("json", '{"a": [1, {"b": "y-..."}]}'),
+        snippet("json", '{"d": "..."}'),
+        snippet("json", '{"c": false}'),
+        snippet("console", "$ echo one\ntwo\n"),
+        snippet("console", "$ false\n"),
+        snippet("console", "$ true\n", exits="1"),
+        snippet("console", '$ curl "$GATEWAY/v1/me"\n'),
+        snippet("console", '$ curl "$GATEWAY/health/live"\n', answers="503"),
+        snippet("console", "$ sleep 0\n", serves=""),
+        snippet("python", "1 / 0\n"),
+    ]
+
+    with Desk(tmp_path) as desk:
+        for one in right:
+            desk.tries(one)
+        told = []
+        for one in wrong:
+            desk.tries(first)
+            with pytest.raises(NotAsShown) as failed:
+                desk.tries(one)
+            told.append(str(failed.value))
+
+    assert [sentence.split()[0] for sentence in told] == ["docs/page.md:7:"] * len(wrong)
+
+
+@pytest.mark.parametrize(
+    ("language", "remarks"),
+    [("yaml", {}), ("", {}), ("console", {"not run": ""}), ("console", {"not-run": "it is slow"})],
+)
+def test_a_block_that_nobody_tries_is_told(language: str, remarks: dict[str, str]) -> None:
+    """In a language that can't be run, without a reason, or with a remark that was mistyped."""
+    assert (snippet(language, "x\n", **remarks).fault() or "").startswith("docs/page.md:7: ")
+
+
+def snippet(language: str, text: str, **remarks: str) -> Snippet:
+    """One of a page that does not exist."""
+    return Snippet(page="docs/page.md", line=7, language=language, text=text, remarks=remarks)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -75,6 +123,13 @@ def test_the_table_of_settings_has_each_that_is_read() -> None:
     settings.from_environment(asked)
 
     assert set(tables.variables()) == {name for name in asked.names if not name.endswith("_FILE")}
+
+
+def test_the_table_of_commands_has_each_that_there_is() -> None:
+    """No more and no less."""
+    named = re.findall(r"^\| `gateway ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert sorted(named) == sorted(main.commands)
 
 
 class Asked(Mapping[str, str]):
