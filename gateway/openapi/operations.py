@@ -35,7 +35,7 @@ _LIMITS: Final = {
 _DEMANDED: Final[Mapping[str, Mapping[str, Any]]] = {
     "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
 }
-"""Headers that a policy demands: handlers declare them optional, so that it is the policy that refuses."""
+"""Headers of a policy, which demands them where money moves: handlers declare them optional, so that it refuses."""
 
 
 class Renderer:
@@ -95,7 +95,7 @@ class Renderer:
             "name": parameter.name,
             "in": parameter.place,
             "description": description or f"The `{parameter.name}`.",
-            "required": parameter.required or bool(demanded),
+            "required": parameter.required or (bool(demanded) and operation.needs.money),
             "schema": schema,
         }
         for example in examples:

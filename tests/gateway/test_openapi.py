@@ -44,6 +44,26 @@ def test_absent_parameters_are_absent_and_not_null() -> None:
     assert not re.search(r"\d\.\d", json.dumps([each["schema"] for each in parameters]))
 
 
+def test_a_key_is_demanded_where_money_moves_and_may_be_sent_with_every_other_write() -> None:
+    """A client that is made from the document can leave it out wherever the gateway does not insist on it."""
+    keys = {
+        name: parameter["required"]
+        for name, (_, _, operation) in OPERATIONS.items()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "Idempotency-Key"
+    }
+
+    demanded = {name for name, required in keys.items() if required}
+    assert demanded == {
+        "createPayment",
+        "resumePayment",
+        "payWithOneClick",
+        "createRefund",
+        "discountSubscription",
+    }
+    assert {"createDomain", "createCheckoutSession", "createToken", "migrateSubscription"} <= keys.keys() - demanded
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_has_an_example(name: str) -> None:
     """Of its body, of each identifier in its path, and of its success."""

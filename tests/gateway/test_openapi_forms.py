@@ -40,7 +40,7 @@ class Row(msgspec.Struct, kw_only=True):
 def made() -> dict[str, Any]:
     """The document of some routes in every form that there is."""
 
-    @post("/orders", opt=needs("catalog:write"), operation_id="order", status_code=200)
+    @post("/orders", opt=needs("catalog:write", money=True), operation_id="order", status_code=200)
     async def order(
         data: JSONBody[Order | None] = None,
         key: Annotated[str | None, HeaderParameter(name="Idempotency-Key", description="A key.")] = None,
