@@ -61,8 +61,8 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pages() -> list[Path]:
-    """The README and all guides."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """The README, all guides, and the chart's."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "helm" / "README.md"]
 
 
 def needs(page: Path) -> list[str]:
