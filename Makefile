@@ -17,7 +17,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 DOCS_NEED := $(if $(and $(shell command -v node),$(shell command -v npm)),$(TS)/node_modules/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run sandbox test prove check format lint types imports \
+.PHONY: help setup demo run sandbox test prove bench bench-profiles check format lint types imports \
 	docs docs-check openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
 	check-clients pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
@@ -60,6 +60,27 @@ test: setup ## Run the whole test suite
 
 prove: setup ## Measure what is promised when vendors fail; minutes, best on an idle machine
 	@$(BIN)/python -m bench.prove
+
+BENCH_PATH = $(CURDIR)/build/bench/venv/bin:$(CURDIR)/build/bench/debian/usr/bin:$(CURDIR)/build/bench/debian/usr/sbin:$(PATH)
+BENCH_LIBRARIES = $(wildcard $(CURDIR)/build/bench/debian/usr/lib/*-linux-gnu)
+
+bench: setup build/bench/.ready ## Measure us beside others; under 8 minutes (QUICK=1: two), best on an idle machine
+	@PATH="$(BENCH_PATH)" LD_LIBRARY_PATH="$(BENCH_LIBRARIES)" $(BIN)/python -m bench.compare
+
+# The peers, none of which is installed on the machine itself. One that can't be had is left out, and `bench` says so.
+build/bench/.ready: .uv/.ready requirements.lock requirements-bench.lock bench/compare/peers/package-lock.json
+	@rm -rf build/bench && mkdir -p build/bench/debian && $(PYTHON) -m venv --without-pip build/bench/venv
+	@$(UV) pip install --quiet --python build/bench/venv --require-hashes -r requirements-bench.lock
+	@$(PYTHON) -m venv --without-pip build/bench/gateway
+	@$(UV) pip install --quiet --python build/bench/gateway --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(UV) pip install --quiet --python build/bench/gateway --no-deps --no-build-isolation --editable .
+	@cd bench/compare/peers && npm ci --silent || echo "bench: no npm, so fast-gateway and @fastify/http-proxy are left out"
+	@cd build/bench/debian && apt-get download -qq nginx wrk libluajit-5.1-2 >/dev/null 2>&1 \
+		&& for package in *.deb; do dpkg -x $$package .; done || echo "bench: no Debian packages, so nginx and wrk must be on the PATH"
+	@touch $@
+
+bench-profiles: setup build/bench/.ready ## Draw flame graphs of a hit and a miss
+	@PATH="$(BENCH_PATH)" LD_LIBRARY_PATH="$(BENCH_LIBRARIES)" $(BIN)/python -m bench.compare.profiles
 
 check: setup lint types imports openapi-check openapi-breaking $(DOCS_NEED) test clients-if-node pages-if-chromium ## Everything CI checks
 
@@ -177,8 +198,9 @@ lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
 	@$(COMPILE) --upgrade --group build -c requirements.lock -o requirements-build.lock
 	@$(COMPILE) --upgrade --group clients -o requirements-clients.lock
 	@$(COMPILE) --upgrade --group delivery -o requirements-delivery.lock
+	@$(COMPILE) --upgrade --group bench -o requirements-bench.lock
 	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) --upgrade --group pages -c requirements-dev.lock -o requirements-pages.lock
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) .uv build $(TS)/node_modules $(TS)/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .uv build $(TS)/node_modules $(TS)/build bench/compare/peers/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

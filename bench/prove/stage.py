@@ -46,12 +46,16 @@ class Gateway:
         self.url = url
         self._database = database
 
+    async def token(self, *, tenant: str = DEFAULT_TENANT, mode: Mode = "test") -> str:
+        """A new token with every scope."""
+        database = Database(self._database)
+        _, secret = await Tokens(TokenStore(database), time).create("bench", sorted(SCOPES), tenant=tenant, mode=mode)
+        await database.close()
+        return secret.reveal()
+
     async def caller(self, *, tenant: str = DEFAULT_TENANT, mode: Mode = "test") -> Caller:
         """Someone who holds a token with every scope."""
-        database = Database(self._database)
-        _, secret = await Tokens(TokenStore(database), time).create("prove", sorted(SCOPES), tenant=tenant, mode=mode)
-        await database.close()
-        return Caller(self.url, secret.reveal())
+        return Caller(self.url, await self.token(tenant=tenant, mode=mode))
 
 
 class Emulator:
@@ -85,13 +89,22 @@ class Emulator:
 
 
 @asynccontextmanager
-async def gateway(environment: Mapping[str, str]) -> AsyncIterator[Gateway]:
-    """Run `gateway serve` with these settings, nothing kept, the others at their defaults, for a block."""
+async def gateway(
+    environment: Mapping[str, str], *, command: str = COMMAND, workers: int = 1
+) -> AsyncIterator[Gateway]:
+    """Run `gateway serve` with these settings, nothing kept, the others at their defaults, for a block.
+
+    Args:
+        environment: The settings.
+        command: Which gateway.
+        workers: Its processes.
+    """
     with TemporaryDirectory(prefix="prove-") as folder:
         url = f"sqlite:///{Path(folder) / 'gateway.db'}"
         own = {"GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_LEVEL": "error", **NO_CACHE}
         log = Path(folder) / "log"
-        async with _running("serve", "--port", "0", environment={**own, **environment}, log=log) as (pid, address):
+        arguments = ("serve", "--port", "0", "--workers", str(workers))
+        async with _running(*arguments, command=command, environment={**own, **environment}, log=log) as (pid, address):
             await _answering(address)
             yield Gateway(pid, address, Secret(url))
 
@@ -134,11 +147,13 @@ def sockets(pid: int) -> int:
 
 
 @asynccontextmanager
-async def _running(*arguments: str, environment: Mapping[str, str], log: Path) -> AsyncIterator[tuple[int, str]]:
+async def _running(
+    *arguments: str, environment: Mapping[str, str], log: Path, command: str = COMMAND
+) -> AsyncIterator[tuple[int, str]]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            COMMAND, *arguments, env={**kept, "PYTHONUNBUFFERED": "1", **environment}, stdout=output, stderr=output
+            command, *arguments, env={**kept, "PYTHONUNBUFFERED": "1", **environment}, stdout=output, stderr=output
         )
     try:
         yield process.pid, await _printed_url(process, log)

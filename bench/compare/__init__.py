@@ -1,0 +1,1 @@
+"""How fast we are, beside others on the same machine at the same time."""
