@@ -1,21 +1,20 @@
 """Puts the gateway together, and does nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache, partial
 from time import time
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from clients.sandbox.server import SandboxServer
 from clients.spans import tracer
-from gateway import failures, openapi
+from gateway import failures
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
 from gateway.body import StrictRequest
@@ -27,13 +26,11 @@ from gateway.cors import Cors
 from gateway.edge import Application, Edge
 from gateway.encryption import Keyring
 from gateway.health import Health
-from gateway.identity_provider import IdentityProvider
 from gateway.last_used import LastUsed
 from gateway.limits import Limits
 from gateway.load import Load
 from gateway.metrics import Metrics
 from gateway.observing import Observing
-from gateway.oidc import Authenticator, Jwts
 from gateway.operations import Operations
 from gateway.paths import Namesakes
 from gateway.settings import Settings
@@ -46,15 +43,19 @@ from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.tenancy import Tenancy
+from gateway.telemetry import Log
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
-from gateway.tokens import Tokens
+from gateway.tokens import Recogniser, Tokens
 from gateway.upstreams import Upstreams, lifetimes, scene_of, tenant_context
 from gateway.windows import Windows
 from routes import ROUTERS
 from routes.docs.site import Site
 from routes.ownership import OWNERS
 from routes.settlement import KINDS
+
+if TYPE_CHECKING:
+    from gateway.identity_provider import IdentityProvider
 
 DEPENDENCIES: Final = {
     "tenant": Provide(tenant_context, sync_to_thread=False),
@@ -63,8 +64,12 @@ DEPENDENCIES: Final = {
 }
 """What handlers are given."""
 
-document = partial(openapi.document, ROUTERS, DEPENDENCIES)
-"""Makes the OpenAPI document."""
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    from gateway import openapi  # noqa: PLC0415 - what makes it is needed once at most, and not to serve
+
+    return openapi.document(ROUTERS, DEPENDENCIES)
 
 
 def create_app(  # noqa: PLR0915 - a parts list: one line for each
@@ -96,8 +101,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
     tokens = Tokens(
         token_store, time, lookups=Lookups(token_store, shared, told=seen.metrics.looked_up), last_used=last_used
     )
-    issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log) if configured.oidc.issuer else None
-    callers = tokens if issuer is None else Authenticator(tokens, Jwts(configured.oidc, issuer, time))
+    callers, issuer = _with_issuer(tokens, configured, provider=provider, log=log)
     limits = Limits(configured, shared, log)
     guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
     cached = cache_of(configured)
@@ -133,13 +137,12 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         if issuer is not None:
             issuer.start()
         await tenancy.start()
-        with SandboxServer() if configured.sandbox == "embedded" else nullcontext() as started:
-            url = started.url if started is not None else configured.sandbox
+        with sandbox(configured) as url:
             app.state.upstreams = Upstreams(
                 configured,
                 directory=tenancy.directory,
                 bearers=tenancy.bearers,
-                sandbox_url=None if url == "off" else url,
+                sandbox_url=url,
                 provider=provider,
                 vendors=seen.vendors,
                 log=log,
@@ -209,6 +212,31 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         log=log,
         notice=notice,
     )
+
+
+def _with_issuer(
+    tokens: Tokens, configured: Settings, *, provider: TracerProvider, log: Log
+) -> "tuple[Recogniser, IdentityProvider | None]":
+    """Who knows the tokens, and the issuer of those that are not ours, if there is one."""
+    if not configured.oidc.issuer:
+        return tokens, None
+    from gateway.identity_provider import IdentityProvider  # noqa: PLC0415 - ten megabytes, where there is an issuer
+    from gateway.oidc import Authenticator, Jwts  # noqa: PLC0415 - the same
+
+    issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log)
+    return Authenticator(tokens, Jwts(configured.oidc, issuer, time)), issuer
+
+
+@contextmanager
+def sandbox(configured: Settings) -> Iterator[str | None]:
+    """Where the sandbox answers for the length of the block; None: there is none."""
+    if configured.sandbox != "embedded":
+        yield None if configured.sandbox == "off" else configured.sandbox
+        return
+    from clients.sandbox.server import SandboxServer  # noqa: PLC0415 - not needed where it runs elsewhere
+
+    with SandboxServer() as started:
+        yield started.url
 
 
 def cache_of(configured: Settings) -> Cache:

@@ -25,7 +25,6 @@ from gateway.client_address import Guesses
 from gateway.edge import Exchange
 from gateway.limits import Limits, Name, refused, within
 from gateway.load import Load
-from gateway.oidc import Recogniser
 from gateway.paths import decoded
 from gateway.principal import Principal
 from gateway.problems import (
@@ -37,6 +36,7 @@ from gateway.problems import (
 )
 from gateway.rfc9457 import Problem
 from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
+from gateway.tokens import Recogniser
 from gateway.upstreams import SCOPES, tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'

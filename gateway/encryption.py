@@ -10,11 +10,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from clients.secret import Secret
 
 NONCE_BYTES: Final = 12
@@ -36,6 +31,8 @@ class Keyring:
     """
 
     def __init__(self, keys: Sequence[Secret]) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - megabytes, where there are keys
+
         derived = [_derived(key) for key in keys]
         self._first = _identifier(derived[0])
         self._keys = {_identifier(key): AESGCM(key) for key in derived}
@@ -62,6 +59,8 @@ class Keyring:
         Raises:
             Unreadable: With a sentence on why.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
+
         form, _, rest = sealed.partition(".")
         identifier, _, encoded = rest.partition(".")
         if form != _FORM or (key := self._keys.get(identifier)) is None:
@@ -75,6 +74,9 @@ class Keyring:
 
 def _derived(key: Secret) -> bytes:
     """A key of the right length; the texts are long and random, so none of the slow derivations is needed."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - as above
+
     return HKDF(SHA256(), length=32, salt=None, info=b"funnel-gateway at rest").derive(key.reveal().encode())
 
 

@@ -2,17 +2,20 @@
 
 from datetime import UTC, datetime
 from time import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.directory import Directory
-from gateway.identity_provider import IdentityProvider
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
 from gateway.telemetry.traces import Collector
 from gateway.tokens import DEFAULT_TENANT
 from gateway.upstreams import ACCESS_TOKEN, ORG_ID, SECRET_KEY
 from gateway.watching import Vendors
+
+if TYPE_CHECKING:
+    from gateway.identity_provider import IdentityProvider
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +62,7 @@ class Health:
         *,
         database: Database,
         shared: SharedStore | None,
-        issuer: IdentityProvider | None,
+        issuer: "IdentityProvider | None",
         directory: Directory,
         vendors: Vendors,
         collector: Collector | None,

@@ -11,20 +11,20 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
 from time import monotonic, time
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from opentelemetry.trace import SpanKind
 
 from clients.spans import child
 from gateway.principal import Principal
 from gateway.problems import RateLimited
 from gateway.settings import Settings
-from gateway.shared_store import FAILURES, PREFIX, SharedStore
+from gateway.shared_store import PREFIX, SharedStore, failures
 from gateway.telemetry import Log
 from gateway.windows import WINDOW_SECONDS, Standing, Windows
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
 
 Name = Literal["default", "money", "probe"]
 """What is limited: all requests, those that move money, those that make a vendor look at the world."""
@@ -75,6 +75,8 @@ class Limits:
         if not quota:
             return None
         key = (principal.holder, name)
+        if self._together is None:
+            return self._windows.hit(key, name, quota)
         standing = await self._asked(lambda redis: redis.hit(principal.holder, name, quota))
         if standing is None:
             return self._windows.hit(key, name, quota)
@@ -111,7 +113,7 @@ class Limits:
             try:
                 with child("rate limit", {"db.system.name": "redis"}, kind=SpanKind.CLIENT):
                     standing = await ask(self._together)
-            except FAILURES as error:
+            except failures() as error:
                 if self._again is None:
                     self._log.warning("limits are counted per process", error=type(error).__name__)
                 self._again = self._now() + AGAIN_SECONDS
@@ -135,10 +137,15 @@ class Limits:
 class _Together:
     """Counts for all processes, in Redis.
 
-    Every method raises one of `shared_store.FAILURES` if Redis is slow or gone.
+    Every method raises one of `shared_store.failures` if Redis is slow or gone.
     """
 
     def __init__(self, shared: SharedStore) -> None:
+        # Not needed by a process that counts for itself.
+        from limits import RateLimitItemPerMinute  # noqa: PLC0415 - see above
+        from limits.aio.storage import RedisStorage  # noqa: PLC0415 - the same
+        from limits.aio.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415 - the same
+
         # The pool brings address, credentials and time limits along.
         storage = RedisStorage(
             "async+redis://",
@@ -147,18 +154,19 @@ class _Together:
             connection_pool=shared.redis.connection_pool,  # type: ignore[arg-type]  # documented, and left out of the type
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerMinute
 
     async def hit(self, holder: str, name: Name, quota: int) -> Standing:
         """Count one more, unless the quota is used up."""
-        item, key = RateLimitItemPerMinute(quota), _key(holder)
+        item, key = self._item(quota), _key(holder)
         admitted = await self._limiter.hit(item, name, key)
         return await self._standing(item, name, key, admitted=admitted)
 
     async def look(self, holder: str, name: Name, quota: int) -> Standing:
         """How it stands; nothing is counted."""
-        return await self._standing(RateLimitItemPerMinute(quota), name, _key(holder), admitted=None)
+        return await self._standing(self._item(quota), name, _key(holder), admitted=None)
 
-    async def _standing(self, item: RateLimitItemPerMinute, name: Name, key: str, *, admitted: bool | None) -> Standing:
+    async def _standing(self, item: "RateLimitItem", name: Name, key: str, *, admitted: bool | None) -> Standing:
         stats = await self._limiter.get_window_stats(item, name, key)
         return Standing(
             name=name,

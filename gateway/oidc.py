@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from math import isfinite
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import msgspec
 from joserfc.errors import JoseError
@@ -25,7 +25,7 @@ from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid
 from gateway.settings import NO_SUBJECT, OidcSettings
 from gateway.signing_keys import ALGORITHMS
-from gateway.tokens import TENANT
+from gateway.tokens import TENANT, Recogniser
 from gateway.upstreams import SCOPES
 
 GRANTED: Final = frozenset(SCOPES) - {"admin"}
@@ -72,16 +72,6 @@ class _Verified(msgspec.Struct, frozen=True):
     principal: Principal
     until: float
     generation: int
-
-
-class Recogniser(Protocol):
-    """Knows who stands behind some kind of token."""
-
-    async def principal(self, secret: Secret) -> Principal:
-        """Who stands behind `secret`; raises the problem if nobody does."""
-
-    def remembers(self, secret: Secret) -> bool:
-        """Whether it was found to be genuine not long ago; whether it still may be used, `principal` tells."""
 
 
 class Authenticator:

@@ -12,9 +12,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 from uvicorn import Config
 
-from clients.sandbox.server import SandboxServer
 from gateway import telemetry
-from gateway.app import create_app
+from gateway.app import create_app, sandbox
 from gateway.metrics import Metrics, exposition
 from gateway.settings import Settings, from_environment
 from gateway.stopping import LINGER_SECONDS, Notice, StoppableServer
@@ -154,12 +153,11 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
     telemetry.adopt_stdlib(log)
     stop_seconds = settings.drain_seconds + LINGER_SECONDS + _grace(settings) + CLOSING_SECONDS
     with (
-        SandboxServer() if settings.sandbox == "embedded" else nullcontext() as sandbox,
+        sandbox(settings) as url,
         exposition.folder_of_workers(),
         _numbers_served(settings, listening, exposition.of_all_workers()),
     ):
-        if sandbox is not None:
-            os.environ["GATEWAY_SANDBOX"] = sandbox.url  # One for all workers, which inherit the environment.
+        os.environ["GATEWAY_SANDBOX"] = url or "off"  # One for all workers, which inherit the environment.
         parent = Workers(
             _worker, listening, count=workers, stop_seconds=stop_seconds, log=log, gone=exposition.forget_process
         )

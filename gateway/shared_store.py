@@ -7,18 +7,16 @@ Nothing depends on it being there: whoever uses it goes on alone without it, and
 import asyncio
 from collections.abc import Callable
 from time import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from clients.secret import Secret
 from gateway.telemetry import Log
-from gateway.traced_redis import TracedRedis
+
+# Fifteen megabytes, which a process without Redis does without.
+if TYPE_CHECKING:
+    from redis.asyncio.client import PubSub
 
 PREFIX: Final = "fgw:"
 """Before every key and channel, so that the server may serve others too."""
@@ -34,8 +32,12 @@ LISTEN_SECONDS: Final = 2.0
 AGAIN_SECONDS: Final = 0.2
 """Between two tries to listen again."""
 
-FAILURES: Final = (RedisError, OSError, TimeoutError)
-"""How a command shows that the server is slow or gone."""
+
+def failures() -> tuple[type[Exception], ...]:
+    """How a command shows that the server is slow or gone."""
+    from redis.exceptions import RedisError  # noqa: PLC0415 - loaded already where there is a command
+
+    return RedisError, OSError, TimeoutError
 
 
 class State(msgspec.Struct, frozen=True):
@@ -64,14 +66,19 @@ class SharedStore:
     """
 
     def __init__(self, url: Secret, log: Log) -> None:
+        from redis.asyncio.retry import Retry  # noqa: PLC0415 - see above
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - the same
+
+        from gateway.traced_redis import TracedRedis  # noqa: PLC0415 - the same
+
         # Without retries of its own: a second try costs the request more than going on alone.
-        self.redis: Redis = TracedRedis.from_url(
+        self.redis: "Redis" = TracedRedis.from_url(
             url.reveal(),
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        """For commands; each raises one of `FAILURES` if the server is slow or gone."""
+        """For commands; each raises one of `failures` if the server is slow or gone."""
         self.state = State(reachable=True, since=time())
         self._log = log
         self._subscriptions: dict[bytes, Subscription] = {}
@@ -91,7 +98,7 @@ class SharedStore:
         """Tell every process that hears `channel`.
 
         Raises:
-            RedisError: Or another of `FAILURES`: nobody may have heard it.
+            RedisError: Or another of `failures`: nobody may have heard it.
         """
         await self.redis.publish(f"{PREFIX}{channel}", message)
 
@@ -112,11 +119,11 @@ class SharedStore:
             try:
                 async with self.redis.pubsub() as channel:
                     await self._hear(channel)
-            except FAILURES as error:
+            except failures() as error:
                 self._turned(reachable=False, why=type(error).__name__)
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _hear(self, channel: PubSub) -> None:
+    async def _hear(self, channel: "PubSub") -> None:
         await channel.subscribe(f"{PREFIX}alive", *self._subscriptions)
         self._turned(reachable=True)
         for subscription in self._subscriptions.values():

@@ -8,7 +8,7 @@ from gateway.bearers import Shared
 from gateway.directory import Directory
 from gateway.encryption import Keyring
 from gateway.settings import Settings
-from gateway.shared_store import FAILURES, SharedStore
+from gateway.shared_store import SharedStore, failures
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tenants import TenantStore
 from gateway.telemetry import Log
@@ -59,5 +59,5 @@ class Tenancy:
         with suppress(Unavailable):
             await self.directory.refresh()
         if self._shared is not None:
-            with suppress(*FAILURES):
+            with suppress(*failures()):
                 await self._shared.publish(CHANGED, b"")

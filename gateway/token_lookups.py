@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from clients.spans import child
-from gateway.shared_store import FAILURES, SharedStore
+from gateway.shared_store import SharedStore, failures
 from gateway.storage.database import Unavailable
 from gateway.storage.tokens import KnownSecret, TokenStore
 
@@ -112,7 +112,7 @@ class Lookups:
         """Forget a token here and, as far as Redis reaches, in every process."""
         self._forget(token_id)
         if self._shared is not None:
-            with suppress(*FAILURES):  # Everybody sees the change in the database, half a second later.
+            with suppress(*failures()):  # Everybody sees the change in the database, half a second later.
                 await self._shared.publish(CHANNEL, token_id.encode())
 
     async def _see_changes(self) -> None:

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 
@@ -48,6 +48,16 @@ class OwnLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Requests."""
     money_per_minute: int | None = None
     """Those that move money."""
+
+
+class Recogniser(Protocol):
+    """Knows who stands behind some kind of token."""
+
+    async def principal(self, secret: Secret) -> Principal:
+        """Who stands behind `secret`; raises the problem if nobody does."""
+
+    def remembers(self, secret: Secret) -> bool:
+        """Whether it was found to be genuine not long ago; whether it still may be used, `principal` tells."""
 
 
 class Tokens:
@@ -125,9 +135,11 @@ class Tokens:
             TokenExpired: Its time is over, or a rotation has replaced this secret.
             TokenRevoked: It was withdrawn.
         """
-        if not well_formed(secret):
+        secret_hash = hash_of(secret)
+        # What was found once is well-formed: to look at its letters again takes longer than all the rest.
+        if not self._lookups.remembers(secret_hash) and not well_formed(secret):
             raise TokenInvalid("The token is not one of ours; was it copied whole?")
-        known = await self._lookups.found(hash_of(secret))
+        known = await self._lookups.found(secret_hash)
         if known is None:
             raise TokenInvalid("The token is not one of ours.")
         record, now = known.token, self._now()

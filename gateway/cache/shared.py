@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.cache.topics import Choice, Lifetime
-from gateway.shared_store import FAILURES, PREFIX, SharedStore
+from gateway.shared_store import PREFIX, SharedStore, failures
 
 T = TypeVar("T")
 
@@ -251,7 +251,7 @@ class SharedLevel:
             return None
         try:
             return await command()
-        except FAILURES:
+        except failures():
             self.failures += 1
             self._rests_until = monotonic() + REST_SECONDS
             return None

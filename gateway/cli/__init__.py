@@ -8,8 +8,6 @@ import click
 import msgspec
 
 from clients.sandbox.credentials import credentials
-from clients.sandbox.server import PortTaken as SandboxPortTaken
-from clients.sandbox.server import SandboxServer
 from gateway import VERSION, doctor, serving
 from gateway.app import document
 from gateway.cli import cache, operations, tenants, tokens
@@ -55,6 +53,8 @@ def serve(host: str, port: int, workers: int) -> None:
 @click.option("--expose", is_flag=True, help="Allow a host that others can reach.")
 def sandbox(host: str, port: int, *, expose: bool) -> None:
     """Run the emulator of both vendors alone, and print how to point a gateway at it."""
+    from clients.sandbox.server import PortTaken, SandboxServer  # noqa: PLC0415 - needed here alone
+
     try:
         server = SandboxServer(host, port, expose=expose)
     except ValueError:
@@ -67,7 +67,7 @@ def sandbox(host: str, port: int, *, expose: bool) -> None:
                 signal.pause()
     except KeyboardInterrupt:
         pass
-    except SandboxPortTaken as error:
+    except PortTaken as error:
         fail(str(error))
 
 

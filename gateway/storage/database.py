@@ -3,19 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, event, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from clients.secret import Secret
+from gateway.storage import schema
 from gateway.storage.tracing import trace_statements
 
 METADATA: Final = MetaData()
@@ -95,11 +91,11 @@ class Database:
                     await _use_wal(connection)
                     # Taken before the revision is read, so that two processes can't both begin.
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(schema.upgrade)
                     await connection.exec_driver_sql("COMMIT")
                 else:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(schema.upgrade)
                     await connection.commit()
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable(type(error).__name__) from error
@@ -113,10 +109,8 @@ class Database:
             Unavailable: The database failed.
         """
         async with self.transaction() as connection:
-            revision = await connection.run_sync(_revision)
-        scripts = ScriptDirectory.from_config(_config())
-        older = {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head()}
-        return revision is not None and revision not in older
+            revision = await connection.run_sync(schema.revision)
+        return revision is not None and revision not in schema.known()[:-1]
 
     async def close(self) -> None:
         """Close every connection."""
@@ -157,19 +151,3 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
-
-
-def _upgrade(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()

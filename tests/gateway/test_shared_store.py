@@ -9,7 +9,7 @@ import pytest
 from clients.secret import Secret
 from gateway import telemetry
 from gateway.settings import Settings
-from gateway.shared_store import FAILURES, SharedStore
+from gateway.shared_store import SharedStore, failures
 from tests.support.gateway import RunningGateway
 from tests.support.servers import Valkey
 
@@ -68,7 +68,7 @@ def test_a_lost_server_is_noticed_and_what_was_missed_is_told(valkey: Valkey, lo
         await until(lambda: listener.losses == 1)
         states = [listener.store.state.reachable]
         (valkey.stop if loss == "gone" else valkey.freeze)()
-        with pytest.raises(FAILURES):
+        with pytest.raises(failures()):
             await listener.store.publish("news", b"nobody hears this")
         await until(lambda: not listener.store.state.reachable)
         states.append(listener.store.state.reachable)
