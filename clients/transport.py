@@ -7,6 +7,7 @@ A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -26,7 +27,8 @@ from clients.watch import Watcher
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-_LINE_MARKS: Final = (b"\r", b"\n", b"\0")
+MOST_URLS: Final = 256
+"""URLs that are remembered: every path without a parameter, and some with."""
 
 Judge = Callable[[httpx.Response, Operation], None]
 """Raises the `UpstreamError` that a whole reply amounts to; returns if the vendor says yes."""
@@ -44,8 +46,9 @@ class Upstream:
     def __init__(
         self, base_url: str, transport: httpx.AsyncBaseTransport, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        self._base = base_url
         self._transport = transport
+        # To take a URL apart takes longer than to send it, and most paths come again.
+        self._url = lru_cache(MOST_URLS)(lambda path: httpx.URL(f"{base_url}{path}"))
         # Identity: a compressed reply could unfold past every bound on its size.
         self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
 
@@ -76,13 +79,34 @@ class Upstream:
             sent["content-type"] = media_type
         method = operation.name.partition(" ")[0]
         request = httpx.Request(
-            method, f"{self._base}{path}", headers=sent, content=body, extensions={"operation": operation}
+            method, self._url(path), headers=sent, content=body, extensions={"operation": operation}
         )
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
+
+
+class Reply(httpx.Response):
+    """A whole answer.
+
+    httpx's own way to a body that is there already leads through a stream and
+    its decoders, and takes as long as all the rest of a call.
+
+    Args:
+        answer: As it came.
+        request: What it answers.
+    """
+
+    def __init__(self, answer: Answer, request: httpx.Request) -> None:
+        super().__init__(answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.body), request=request)
+        self._body = answer.body
+
+    @property
+    @override
+    def content(self) -> bytes:
+        return self._body
 
 
 class Socket(httpx.AsyncBaseTransport):
@@ -111,10 +135,9 @@ class Socket(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation: Operation = request.extensions["operation"]
         answer = await self._answer(request, operation)
-        headers = httpx.Headers(answer.headers)
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        if any(name.lower() == b"content-encoding" and value.lower() != b"identity" for name, value in answer.headers):
             raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=answer.status)
-        reply = httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+        reply = Reply(answer, request)
         try:
             self._judge(reply, operation)
         except UpstreamError as error:
@@ -184,11 +207,11 @@ def _written(request: httpx.Request) -> bytes:
             sends becomes a header, so this is a mistake of ours.
     """
     lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    for name, value in request.headers.raw:
-        if any(mark in name + value for mark in _LINE_MARKS):
-            raise ValueError(f"the header {name!r} holds a line break")
-        lines.append(name + b": " + value)
-    return b"\r\n".join((*lines, b"", request.read()))
+    lines += [name + b": " + value for name, value in request.headers.raw]
+    head = b"\r\n".join(lines)
+    if {head.count(b"\r"), head.count(b"\n")} != {len(lines) - 1} or b"\0" in head:
+        raise ValueError("a header holds a line break")
+    return b"%s\r\n\r\n%s" % (head, request.read())
 
 
 class Unconfigured(httpx.AsyncBaseTransport):

@@ -29,6 +29,9 @@ KNOWN_CODES = frozenset({"DOMAIN_EXISTS", "DOMAIN_ALREADY_OWNED", "NOT_FOUND"})
 """Codes whose meaning is documented: they count under any HTTP status, 5xx included."""
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class PossiblyExpired(Refused):
     """A refusal before processing, in the form that the vendor also gives to an expired bearer."""
 
@@ -43,9 +46,10 @@ class _Outcome(msgspec.Struct, frozen=True):
     error_description: Any = None
     found: Any = None
     ssl_valid: Any = None
-    domain: Any = None
-    domains: Any = msgspec.UNSET
-    tokens: Any = None
+    # Whether they are there is all that is asked of these: what they hold is decoded once, by its own shape.
+    domain: msgspec.Raw = _NOTHING
+    domains: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    tokens: msgspec.Raw = _NOTHING
 
     @property
     def is_check(self) -> bool:
@@ -70,13 +74,19 @@ class _Outcome(msgspec.Struct, frozen=True):
         """
         if self.is_check or self.success is True:
             return True
-        asked_for = isinstance(self.domain or self.tokens, dict) or self.domains is not msgspec.UNSET
+        asked_for = _is_object(self.domain) or _is_object(self.tokens) or self.domains is not msgspec.UNSET
         return self.success is None and self.code is None and asked_for
 
     @property
     def says_no(self) -> bool:
         """Whether this is one of the vendor's two refusals, and not some other JSON."""
         return self.success is False or (self.success is None and self.code is not None)
+
+
+def _is_object(value: msgspec.Raw) -> bool:
+    """Whether a member is an object with something in it."""
+    text = bytes(value)
+    return text.startswith(b"{") and text[1:].lstrip() != b"}"
 
 
 def _text(value: object) -> str | None:
