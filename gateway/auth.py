@@ -1,7 +1,6 @@
 """Who may call what: a declaration on each route, enforced in one place."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -191,12 +190,19 @@ class Gate(ASGIMiddleware):
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         declared: Needs | None = scope["route_handler"].opt.get("needs")
-        with self._load.place(money=declared.money) if declared and declared.token else nullcontext():
-            await self._guarded(scope, receive, send, next_app)
+        if declared is None or not declared.token:
+            await self._guarded(scope, declared, partial(next_app, scope, receive), send)
+            return
+        self._load.enter(money=declared.money)
+        try:
+            await self._guarded(scope, declared, partial(next_app, scope, receive), send)
+        finally:
+            self._load.leave()
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    async def _guarded(
+        self, scope: Scope, declared: Needs | None, rest: Callable[[Any], Awaitable[None]], send: Send
+    ) -> None:
         handler = scope["route_handler"]
-        declared: Needs | None = handler.opt.get("needs")
         if scope["path_params"]:
             # A new dict: the router remembers the one it gave.
             scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
@@ -211,7 +217,7 @@ class Gate(ASGIMiddleware):
         elif scope.get("method") == "OPTIONS":
             await _tell_methods(self._methods[scope["path_template"]], send)
             return
-        await self._answered(scope, declared, partial(next_app, scope, receive), send)
+        await self._answered(scope, declared, rest, send)
 
     async def _answered(
         self, scope: Any, declared: Needs | None, rest: Callable[[Any], Awaitable[None]], send: Send

@@ -1,7 +1,5 @@
 """How many requests one process takes on at once, and which it turns away."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from gateway.problems import CROWDED_WAIT, Overloaded
@@ -25,9 +23,8 @@ class Load:
         self._most_without_money = max(1, int(most * (1 - MONEY_SHARE)))
         self._in_flight = 0
 
-    @contextmanager
-    def place(self, *, money: bool) -> Iterator[None]:
-        """A place for the length of the block.
+    def enter(self, *, money: bool) -> None:
+        """Take a place.
 
         Args:
             money: Whether the request moves money, so that the places kept for such are its own, too.
@@ -40,7 +37,7 @@ class Load:
                 "The gateway has as much to do as it can take.", headers={"Retry-After": str(CROWDED_WAIT)}
             )
         self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._in_flight -= 1

@@ -18,7 +18,7 @@ def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]
         query: As it came.
         declared: The names that the route takes, and whether each may be given several times.
     """
-    if not query:
+    if not query or _is_plain(query, declared):
         return []
     given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     names = [name for name, _ in given]
@@ -33,6 +33,14 @@ def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]
         *(Fault(f"/{name}", "Give it once.", "query") for name in again),
         *value_faults(handler, query, declared),
     ]
+
+
+def _is_plain(query: bytes, declared: Mapping[str, bool]) -> bool:
+    """Whether nothing can be wrong with the names, seen at a glance: as of nearly every query."""
+    if b"%" in query or b"+" in query or b"null" in query:
+        return False
+    names = [part.partition("=")[0] for part in query.decode("latin-1").split("&") if part]
+    return len({*names}) == len(names) and declared.keys() >= {*names}
 
 
 def _is_nothing(handler: HTTPRouteHandler, name: str) -> bool:

@@ -45,8 +45,7 @@ class Answer:
         """Answer with what was rendered before; False: there is nothing that will do."""
         if self._topic is None or (found := await self._own.rendered(self._topic, self._variant)) is None:
             return False
-        variant, body = found
-        await self._answered([(b"content-type", variant.media_type)], body, variant.etag)
+        await self._answered([(b"content-type", found.media_type)], found.body, found.etag)
         return True
 
     async def __call__(self, message: Any) -> None:

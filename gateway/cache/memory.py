@@ -1,16 +1,35 @@
 """The first level: bytes in this process, bounded in number and in size."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, Final, TypeVar
 
 import msgspec
-from aiocache import SimpleMemoryCache
 
 from gateway.cache.topics import Lifetime
 
 T = TypeVar("T")
+
+
+def _memory_backend() -> Any:
+    """A new aiocache in memory.
+
+    The package loads the driver of each backend that is installed: of Redis,
+    fifteen megabytes, which a process that shares nothing does without.
+    """
+    hidden = "redis" not in sys.modules
+    if hidden:
+        sys.modules["redis"] = None  # type: ignore[assignment]  # as Python has it: can't be imported
+    try:
+        from aiocache import SimpleMemoryCache  # noqa: PLC0415 - see above
+    finally:
+        if hidden:
+            del sys.modules["redis"]
+    # Without a timeout: it would cost a timer for each of these dictionary look-ups.
+    return SimpleMemoryCache(timeout=None)
+
 
 OVERHEAD: Final = 1024
 """Bytes that one value costs besides itself, generously."""
@@ -20,11 +39,13 @@ MOST_VARIANTS: Final = 256
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One answer made from an entry, less its body."""
+    """One answer made from an entry, ready to be sent."""
 
     etag: bytes
     media_type: bytes
+    body: bytes
     size: int
+    """What it costs."""
 
 
 class Held(msgspec.Struct, kw_only=True, eq=False):
@@ -55,8 +76,7 @@ class Memory:
     def __init__(self, *, most_entries: int, most_bytes: int) -> None:
         self._most_entries = most_entries
         self._most_bytes = most_bytes
-        # Without a timeout: it would cost a timer for each of these dictionary look-ups.
-        self._bytes = SimpleMemoryCache(timeout=None)
+        self._bytes = _memory_backend()
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._serials = count()
         self.size = 0
@@ -97,25 +117,23 @@ class Memory:
         self._make_room(held)
         return held
 
-    def rendered(self, held: Held, name: str) -> tuple[Variant, bytes] | None:
+    @staticmethod
+    def rendered(held: Held, name: str) -> Variant | None:
         """The answer of that name that was made from an entry."""
-        if (variant := held.variants.get(name)) is None:
-            return None
-        held.variants.move_to_end(name)
-        body = _at_once(self._bytes.get(f"{held.serial}/{name}"))
-        return None if body is None else (variant, body)
+        if (variant := held.variants.get(name)) is not None:
+            held.variants.move_to_end(name)
+        return variant
 
     def render(self, held: Held, name: str, body: bytes, *, etag: bytes, media_type: bytes) -> None:
         """Keep an answer that was made from an entry, for as long as the entry is kept."""
         if self._held.get(held.key) is not held:
             return
         self._forget(held, name)
-        variant = Variant(etag, media_type, len(body) + 2 * len(name) + OVERHEAD)
+        variant = Variant(etag, media_type, body, len(body) + len(name) + OVERHEAD)
         if held.size + variant.size > self._most_bytes:
             return
         held.variants[name] = variant
         self.size += variant.size
-        _at_once(self._bytes.set(f"{held.serial}/{name}", body))
         if len(held.variants) > MOST_VARIANTS:
             self._forget(held, next(iter(held.variants)))
         self._make_room(held)
@@ -142,7 +160,6 @@ class Memory:
     def _forget(self, held: Held, name: str) -> None:
         if (variant := held.variants.pop(name, None)) is not None:
             self.size -= variant.size
-            _at_once(self._bytes.delete(f"{held.serial}/{name}"))
 
     def _make_room(self, newest: Held) -> None:
         """Let others go first, then the newest entry's own older answers."""

@@ -44,7 +44,7 @@ class TenantCache:
 
     def __init__(self, cache: Cache, tenant: str, mode: Mode, reading: Reading) -> None:
         self._cache = cache
-        self._prefix = str(Key(tenant, mode, ""))
+        self._prefix = Key.prefix(tenant, mode)
         self._joined: Flight | None = None
         self.reading = reading
 
@@ -87,7 +87,7 @@ class TenantCache:
             return value  # type: ignore[no-any-return]  # of the topic's shape
         return await self._loaded(key, source)  # type: ignore[no-any-return]  # the same
 
-    async def rendered(self, topic: Topic, variant: str) -> tuple[Variant, bytes] | None:
+    async def rendered(self, topic: Topic, variant: str) -> Variant | None:
         """An answer that was made before from what is kept, if it will do; waits for a load that is under way."""
         key = self._key(topic)
         if (kept := self._kept(key)) is None:

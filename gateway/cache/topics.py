@@ -59,7 +59,12 @@ class Key(NamedTuple):
 
     @override
     def __str__(self) -> str:
-        return f"{len(self.tenant)}:{self.tenant}:{self.mode}:{self.topic}"
+        return self.prefix(self.tenant, self.mode) + self.topic
+
+    @staticmethod
+    def prefix(tenant: str, mode: Mode) -> str:
+        """What all keys of a tenant in a mode begin with, and no others."""
+        return f"{len(tenant)}:{tenant}:{mode}:"
 
     @classmethod
     def parsed(cls, text: str) -> "Key":
