@@ -42,8 +42,8 @@ from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
-from gateway.tenancy import Tenancy
 from gateway.telemetry import Log
+from gateway.tenancy import Tenancy
 from gateway.token_desk import token_desk
 from gateway.token_lookups import Lookups
 from gateway.tokens import Recogniser, Tokens

@@ -16,6 +16,7 @@ from gateway.telemetry import Log
 
 # Fifteen megabytes, which a process without Redis does without.
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
 PREFIX: Final = "fgw:"
@@ -72,7 +73,7 @@ class SharedStore:
         from gateway.traced_redis import TracedRedis  # noqa: PLC0415 - the same
 
         # Without retries of its own: a second try costs the request more than going on alone.
-        self.redis: "Redis" = TracedRedis.from_url(
+        self.redis: Redis = TracedRedis.from_url(
             url.reveal(),
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,
