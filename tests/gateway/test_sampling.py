@@ -11,7 +11,7 @@ from clients.sandbox.emulator import Sandbox
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.timing import until
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE = "5b8efff798038103d269b633813fc60c"
 
 
 @pytest.fixture
