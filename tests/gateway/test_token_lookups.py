@@ -187,7 +187,7 @@ def test_forged_tokens_do_not_reach_the_database(
 
         for number in range(10_000):
             await refused(Secret(f"fgw_live_{number:038}"))
-        assert asked == []
+        assert [statement for statement in asked if "token" in statement] == []
 
         await asyncio.gather(*(refused(forged) for _ in range(10_000)))
         assert len([statement for statement in asked if "token_secrets" in statement]) == 1
