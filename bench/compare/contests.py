@@ -39,6 +39,7 @@ async def contests(on: Stage, *, rounds: int, seconds: float) -> list[Contest]:
     all_kept = kept + entrants(
         ("gateway, 10 % traced", SMALL, ""),
         ("gateway, all traced", SMALL, ""),
+        ("gateway, metrics sent", SMALL, ""),
         ("gateway, one line each", SMALL, ""),
         (BFF, "/cached/domains", KEEPING),
     )

@@ -18,9 +18,17 @@ KEPT: Mapping[str, str] = {
 }
 """Nothing grows old while we measure; without these, every read goes to the vendor."""
 
-UNTRACED: Mapping[str, str] = {"OTEL_TRACES_SAMPLER": "always_off"}
-TENTH: Mapping[str, str] = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
-TRACED: Mapping[str, str] = {"OTEL_TRACES_SAMPLER": "always_on"}
+UNSENT: Mapping[str, str] = {"OTEL_METRICS_EXPORTER": "none"}
+"""Metrics are counted for Prometheus, and not sent by OTLP as well."""
+
+UNTRACED: Mapping[str, str] = {**UNSENT, "OTEL_TRACES_SAMPLER": "always_off"}
+SENT: Mapping[str, str] = {"OTEL_METRICS_EXPORTER": "otlp"}
+TENTH: Mapping[str, str] = {
+    **UNSENT,
+    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+    "OTEL_TRACES_SAMPLER_ARG": "0.1",
+}
+TRACED: Mapping[str, str] = {**UNSENT, "OTEL_TRACES_SAMPLER": "always_on"}
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +83,7 @@ async def stage(*, peers: bool = True) -> AsyncIterator[Stage]:
         members = [
             await stack.enter_async_context(ours("gateway", url, KEPT, UNTRACED)),
             await stack.enter_async_context(ours("gateway, 10 % traced", url, KEPT, TENTH)),
+            await stack.enter_async_context(ours("gateway, metrics sent", url, KEPT, UNTRACED, SENT)),
             await stack.enter_async_context(ours("gateway, all traced", url, KEPT, TRACED)),
             await stack.enter_async_context(
                 ours("gateway, one line each", url, KEPT, UNTRACED, {"GATEWAY_LOG_LEVEL": "info"})
