@@ -320,11 +320,10 @@ def _check_scopes(principal: Principal, declared: Needs) -> None:
 
 
 def insufficient(detail: str, scopes: Iterable[str]) -> InsufficientScope:
-    """The refusal of a caller who would need `scopes`."""
+    """The refusal of a caller who would need `scopes`; none: no scope would help, and so none is named."""
     needed = " ".join(sorted(scopes))
-    return InsufficientScope(
-        detail, headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'}
-    )
+    named = f', scope="{needed}"' if needed else ""
+    return InsufficientScope(detail, headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope"{named}'})
 
 
 def caller(request: Request[Any, Any, Any]) -> Principal:

@@ -183,6 +183,17 @@ def test_expired_and_revoked_tokens_are_told_apart(gateway: RunningGateway) -> N
     assert get_domains(gateway, f"Bearer {revoked}").json()["code"] == "token_revoked"
 
 
+def test_no_scope_is_named_where_none_would_help(gateway: RunningGateway) -> None:
+    """What keeps a test token of the operator out is its mode: an empty list of scopes is no list (RFC 6750)."""
+    _, secret = gateway.token(scopes=["admin"], mode="test")
+
+    with gateway.client(secret) as operator:
+        reply = operator.get("/v1/tenants")
+
+    assert (reply.status_code, reply.json()["code"]) == (403, "insufficient_scope")
+    assert reply.headers["www-authenticate"].endswith(', error="insufficient_scope"')
+
+
 def test_a_missing_scope_is_named(tenant: Tenant) -> None:
     """The challenge says what is needed, and the vendor is not called."""
     with tenant.client(scopes=["domains:read"]) as reader:
