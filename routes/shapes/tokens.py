@@ -1,6 +1,7 @@
 """Tokens as callers see them, and as they ask for them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -9,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from clients.secret import Secret
 from gateway import durations
+from gateway.limits import NAMES
 from gateway.principal import Mode, Principal
 from gateway.problems import ValidationFailed
 from gateway.rfc9457 import Fault
@@ -24,6 +26,7 @@ from gateway.tokens import (
     OwnLimits,
 )
 from gateway.upstreams import SCOPES
+from gateway.windows import Standing
 from routes.shapes.times import from_unix
 
 MOST_SCOPES: Final = 50
@@ -209,13 +212,40 @@ class RotatedToken(IssuedToken, frozen=True, kw_only=True):
         return cls(**_members(record), token=secret.reveal(), old_secret_ends_at=from_unix(old_until))
 
 
-class CallerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the caller may ask, where it differs from what is usual."""
+class CallerLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit of the caller, and what is left of it."""
 
-    per_minute: int | None
-    """Requests; null: as many as usual."""
-    money_per_minute: int | None
-    """The same for requests that move money."""
+    quota: int | None = None
+    """Requests a minute; null: there is no limit, and the other two are null."""
+    remaining: int | None = None
+    """Requests that may be made now."""
+    reset_seconds: int | None = None
+    """Until more remains than now."""
+
+    @classmethod
+    def public(cls, standing: Standing | None) -> "CallerLimit":
+        """How a limit stands, rounded as in the `RateLimit` header; None: there is none."""
+        if standing is None:
+            return cls()
+        return cls(quota=standing.quota, remaining=standing.remaining, reset_seconds=math.ceil(standing.wait_seconds))
+
+
+class CallerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the caller may ask, by the names that the `RateLimit` header has."""
+
+    default: CallerLimit
+    """All requests, this one included."""
+    money: CallerLimit
+    """Those that move money."""
+    probe: CallerLimit
+    """Those that make a vendor look at the world."""
+
+    @classmethod
+    def public(cls, standings: Iterable[Standing]) -> "CallerLimits":
+        """The limits that there are; the others are none."""
+        by_name = {standing.name: CallerLimit.public(standing) for standing in standings}
+        none = CallerLimit()
+        return cls(**{name: by_name.get(name, none) for name in NAMES})
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,8 +263,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     limits: CallerLimits
 
     @classmethod
-    def public(cls, caller: Principal) -> "Me":
-        """The caller of this request."""
+    def public(cls, caller: Principal, standings: Iterable[Standing]) -> "Me":
+        """The caller of this request, and how its limits stand."""
         return cls(
             token_id=caller.token_id,
             name=caller.name,
@@ -243,7 +273,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
             scopes=sorted(caller.scopes),
             subject=caller.subject,
             expires_at=from_unix(caller.expires_at),
-            limits=CallerLimits(per_minute=caller.limit_per_minute, money_per_minute=caller.limit_money_per_minute),
+            limits=CallerLimits.public(standings),
         )
 
 

@@ -276,6 +276,24 @@ def test_looking_at_what_is_left_counts_nothing(valkey: Valkey, shared: bool) ->
     assert second == third == [("default", 600, 600, True), ("money", 7, 6, True)]
 
 
+def test_a_caller_is_shown_what_is_left(start: Start) -> None:
+    """By the names of the headers; looking counts as the request that it is, and no limit is told as none."""
+    gateway = start(limit_per_minute=9, limit_money_per_minute=5, limit_probe_per_minute=0)
+    _, secret = gateway.token()
+
+    with gateway.client(secret) as client:
+        client.get("/v1/features")
+        reply = client.get("/v1/me")
+
+    limits = reply.json()["limits"]
+    assert list(limits) == ["default", "money", "probe"]
+    assert left(reply) == {"default": limits["default"]["remaining"]} == {"default": 7}
+    assert limits["default"]["quota"] == 9
+    assert 0 < limits["default"]["reset_seconds"] <= 60
+    assert limits["money"] == {"quota": 5, "remaining": 5, "reset_seconds": limits["money"]["reset_seconds"]}
+    assert limits["probe"] == {"quota": None, "remaining": None, "reset_seconds": None}
+
+
 def test_redis_is_told_nothing_of_who_calls(valkey: Valkey) -> None:
     """The holder of a JWT may be named by an e-mail address: no key holds it, and every key goes by itself."""
 

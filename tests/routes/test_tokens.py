@@ -79,6 +79,7 @@ def test_every_caller_learns_who_they_are(gateway: RunningGateway, tenant: Tenan
     answer = me(gateway, secret)
 
     assert answer.status_code == 200
+    wait = answer.json()["limits"]["default"]["reset_seconds"]
     assert answer.json() == {
         "token_id": record.id,
         "name": "test",
@@ -87,7 +88,11 @@ def test_every_caller_learns_who_they_are(gateway: RunningGateway, tenant: Tenan
         "scopes": ["customers:read"],
         "subject": "user-ada",
         "expires_at": answer.json()["expires_at"],
-        "limits": {"per_minute": None, "money_per_minute": None},
+        "limits": {
+            "default": {"quota": 10**8, "remaining": 10**8 - 1, "reset_seconds": wait},
+            "money": {"quota": 10**8, "remaining": 10**8, "reset_seconds": 0},
+            "probe": {"quota": 10**8, "remaining": 10**8, "reset_seconds": 0},
+        },
     }
     assert answer.json()["expires_at"].endswith("Z")
 
@@ -240,7 +245,8 @@ def test_a_token_does_not_outlive_its_maker(gateway: RunningGateway, tenant: Ten
 
     assert child["expires_at"] == customer["expires_at"] == maker["expires_at"]
     assert (child["limit_per_minute"], child["limit_money_per_minute"]) == (50, 5)
-    assert me(gateway, child["token"]).json()["limits"] == {"per_minute": 50, "money_per_minute": 5}
+    limits = me(gateway, child["token"]).json()["limits"]
+    assert (limits["default"]["quota"], limits["money"]["quota"]) == (50, 5)
     assert (longer.status_code, longer.json()["errors"][0]["pointer"]) == (422, "/expires_in")
 
 
