@@ -30,7 +30,7 @@ from gateway.problems import (
     problem_of,
 )
 from gateway.rfc9457 import Fault, Problem
-from gateway.storage.database import Unavailable
+from gateway.storage.database import Outdated, Unavailable
 from gateway.telemetry import Log
 
 _PLACES: Final[Mapping[object, Literal["query", "path", "header"]]] = {
@@ -84,6 +84,8 @@ def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # n
             return error
         case UpstreamError():
             return problem_of(error)
+        case Outdated():
+            return StorageUnavailable("The schema of the gateway's database is not current: run `gateway migrate`.")
         case Unavailable():
             return StorageUnavailable("The gateway's database does not answer.")
         case NotFoundException():

@@ -10,7 +10,7 @@ import msgspec
 from clients.sandbox.credentials import credentials
 from gateway import VERSION, doctor, serving
 from gateway.app import document
-from gateway.cli import cache, operations, tenants, tokens
+from gateway.cli import audit, cache, operations, tenants, tokens
 from gateway.cli.environment import configured, fail, masked, refuse, with_database
 from gateway.settings import Settings
 from gateway.storage.database import Database
@@ -35,7 +35,7 @@ def serve(host: str, port: int, workers: int) -> None:
     given = configured(to_serve=True)
     if workers > 1 and given.redis_url is None:
         refuse("several workers share their state through Redis: set GATEWAY_REDIS_URL, or use --workers 1.")
-    with_database(given, _nothing)
+    with_database(given, _nothing, any_schema=True)
     try:
         listening = serving.inherited() or serving.listen(host, port)
     except serving.PortTaken as error:
@@ -88,7 +88,7 @@ def _exports(url: str) -> str:
 @main.command()
 def migrate() -> None:
     """Bring the database to the current schema."""
-    with_database(configured(), lambda database: database.migrate())
+    with_database(configured(), lambda database: database.migrate(), any_schema=True)
     click.echo("The database is current.")
 
 
@@ -145,6 +145,7 @@ async def _nothing(_: Database) -> None:
 
 # Each group of commands is a module of its own.
 main.add_command(tokens.token)
+main.add_command(audit.audit)
 main.add_command(tenants.tenant)
 main.add_command(cache.cache)
 main.add_command(operations.operation)

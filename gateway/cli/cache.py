@@ -1,13 +1,11 @@
 """`gateway cache`: look after what is kept of the vendors' answers."""
 
-import asyncio
-
 import click
 
 from gateway import telemetry
 from gateway.cache.shared import SharedLevel
 from gateway.cache.topics import Choice
-from gateway.cli.environment import configured, fail, refuse
+from gateway.cli.environment import configured, fail, refuse, with_audit
 from gateway.principal import Mode
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
@@ -34,7 +32,8 @@ def purge_cache(tenant: str | None, mode: Mode | None, topic: str | None) -> Non
             "`POST /v1/cache/purge` reaches it."
         )
     choice = Choice(tenant=tenant, modes=("live", "test") if mode is None else (mode,), topic=topic)
-    if not asyncio.run(_purged(given, choice)):
+    target = {name: text for name, text in (("tenant", tenant), ("mode", mode), ("topic", topic)) if text is not None}
+    if not with_audit(lambda _: _purged(given, choice), "purgeCache", lambda _: target):
         fail("Redis does not answer; nobody was told.")
     click.echo("Purged, in Redis and in every worker that listens to it.")
 

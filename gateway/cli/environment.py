@@ -1,6 +1,7 @@
 """What the commands share: the environment, the database, and how a command says no."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from time import time
@@ -15,7 +16,7 @@ from gateway import durations, settings, telemetry
 from gateway.audit import Audit
 from gateway.settings import BadSettings, Settings
 from gateway.storage.audit_events import AuditStore
-from gateway.storage.database import Database, Unavailable
+from gateway.storage.database import Database, Outdated, Unavailable
 
 T = TypeVar("T")
 
@@ -65,13 +66,21 @@ def configured(*, to_serve: bool = False) -> Settings:
         sys.exit(MISCONFIGURED)
 
 
-def with_database(given: Settings, act: Callable[[Database], Awaitable[T]]) -> T:
-    """Do something with the database, brought to the current schema if it is our own file."""
+def with_database(given: Settings, act: Callable[[Database], Awaitable[T]], *, any_schema: bool = False) -> T:
+    """Do something with the database, brought to the current schema if it is our own file.
+
+    Args:
+        given: Where it is.
+        act: What is done.
+        any_schema: Whether a PostgreSQL database may have an older schema, or none; otherwise nothing is done there.
+    """
 
     async def opened() -> T:
         database = Database(given.database_url)
         try:
-            if database.embedded and not await database.is_current():
+            if (database.embedded or not any_schema) and not await database.is_current():
+                if not database.embedded:
+                    raise Outdated
                 await database.migrate()
             return await act(database)
         finally:
@@ -79,6 +88,9 @@ def with_database(given: Settings, act: Callable[[Database], Awaitable[T]]) -> T
 
     try:
         return asyncio.run(opened())
+    except Outdated:
+        place = masked("database_url", given.database_url)
+        fail(f"the schema of the database {place} is not current; run `gateway migrate`.")
     except Unavailable as error:
         place = masked("database_url", given.database_url)
         fail(f"the database {place} can't be used: {error}.")
@@ -97,12 +109,17 @@ def with_audit(act: Callable[[Database], Awaitable[T]], action: str, target: Cal
     async def done(database: Database) -> T:
         result = await act(database)
         if result:
-            log = telemetry.logger(given.log_level, given.log_format)
-            audit = Audit(AuditStore(database), log, now=time, keep_days=given.audit_retention_days)
-            await audit.command(action, target(result))
+            await recorded(given, database, action, target(result))
         return result
 
     return with_database(given, done)
+
+
+async def recorded(given: Settings, database: Database, action: str, target: Mapping[str, str]) -> None:
+    """Record in the audit what was done; a database that fails has it written to the log instead."""
+    log = telemetry.logger(given.log_level, given.log_format)
+    audit = Audit(AuditStore(database), log, now=time, keep_days=given.audit_retention_days)
+    await audit.command(action, target)
 
 
 def masked(name: str, value: object) -> str:
@@ -113,6 +130,11 @@ def masked(name: str, value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return "" if value is None else str(value)
+
+
+def printable(text: str) -> str:
+    """A text for a terminal, which obeys some characters: what callers made up is quoted and escaped where need be."""
+    return text if text.isprintable() else json.dumps(text)
 
 
 def refuse(why: str) -> NoReturn:

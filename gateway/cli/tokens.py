@@ -8,7 +8,7 @@ from typing import Final, NoReturn, TypeVar
 import click
 import msgspec
 
-from gateway.cli.environment import Duration, configured, fail, refuse, with_audit, with_database
+from gateway.cli.environment import Duration, configured, fail, printable, refuse, with_audit, with_database
 from gateway.principal import Mode
 from gateway.storage.tokens import TokenRecord, TokenStore
 from gateway.tokens import (
@@ -25,6 +25,7 @@ from gateway.tokens import (
     Tokens,
 )
 from gateway.upstreams import SCOPES
+from routes.shapes.times import from_unix
 from routes.shapes.tokens import IssuedToken, RotatedToken, Token
 
 T = TypeVar("T")
@@ -103,9 +104,12 @@ def list_tokens(*, as_json: bool) -> None:
         click.echo(_json([Token.public(record) for record in records]))
         return
     for record in records:
-        state = _state(record)
+        ends = from_unix(record.expires_at)
+        customer = "" if record.subject is None else f"  subject={printable(record.subject)}"
         click.echo(
-            f"{record.id}  {record.mode:4}  {record.tenant}  {state:8}  {' '.join(record.scopes)}  {record.name}"
+            f"{record.id}  {record.mode:4}  {record.tenant}  {_state(record):8}  "
+            f"{'does not expire     ' if ends is None else f'{ends:%Y-%m-%dT%H:%M:%SZ}'}  "
+            f"{' '.join(record.scopes)}  {printable(record.name)}{customer}"
         )
 
 
@@ -120,8 +124,7 @@ def show_token(token_id: str, *, as_json: bool) -> None:
         click.echo(json.dumps(shown))
         return
     for name, value in {**shown, "scopes": " ".join(record.scopes), "state": _state(record)}.items():
-        # What callers made up is escaped: a terminal obeys some characters.
-        click.echo(f"{name:24}{'' if value is None else value if str(value).isprintable() else json.dumps(value)}")
+        click.echo(f"{name:24}{'' if value is None else printable(str(value))}")
 
 
 @token.command("rotate")

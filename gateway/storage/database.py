@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from clients.secret import Secret
@@ -29,11 +29,18 @@ CONNECT_SECONDS: Final = 5
 _MIGRATION_LOCK: Final = 0x66756E6E656C
 """PostgreSQL's advisory lock for migrations: any number that nobody else uses."""
 
+_LACKING: Final = frozenset({"42P01", "42703"})
+"""PostgreSQL's codes for a table and a column that are not there; our own file is always brought up to date."""
+
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
 class Unavailable(Exception):
     """The database can't be reached, or does not answer as it should."""
+
+
+class Outdated(Unavailable):
+    """The database answers, and lacks a table or a column: its schema is not the one that we know."""
 
 
 class Database:
@@ -57,26 +64,28 @@ class Database:
         """A connection whose work is kept if the block ends well, and undone otherwise.
 
         Raises:
+            Outdated: The schema is not current.
             Unavailable: The database failed; nothing was kept.
         """
         try:
             async with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise Unavailable(type(error).__name__) from error
+            raise _renamed(error) from error
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement stands for itself: no transaction is begun and ended around a lookup.
 
         Raises:
+            Outdated: The schema is not current.
             Unavailable: The database failed.
         """
         try:
             async with self._reader.connect() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise Unavailable(type(error).__name__) from error
+            raise _renamed(error) from error
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe to call from several processes at once.
@@ -115,6 +124,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+def _renamed(error: Exception) -> Unavailable:
+    """A driver's failure in our words."""
+    lacking = isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LACKING
+    return (Outdated if lacking else Unavailable)(type(error).__name__)
 
 
 def _with_driver(url: Secret) -> URL:

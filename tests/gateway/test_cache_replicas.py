@@ -183,7 +183,7 @@ def test_what_lies_in_redis_is_not_believed_blindly(apis: list[httpx.Client], sh
 
 
 def test_a_purge_reaches_every_replica(
-    replicas: list[RunningGateway], apis: list[httpx.Client], shared: Tenant, valkey: Valkey
+    replicas: list[RunningGateway], apis: list[httpx.Client], shared: Tenant, valkey: Valkey, database_path: Path
 ) -> None:
     """By the API of one of them, and by the command line."""
     _, admin = replicas[0].token(scopes=["admin"])
@@ -194,7 +194,8 @@ def test_a_purge_reaches_every_replica(
         purged = operator.post("/v1/cache/purge", json={"tenant": shared.name, "topic": "domains"})
     until(lambda: apis[1].get("/v1/domains").is_success and shared.calls(LIST) == 2)
     calls = shared.calls(LIST)
-    told = gateway("cache", "purge", "--topic", "domains", environment={"GATEWAY_REDIS_URL": valkey.url})
+    given = {"GATEWAY_REDIS_URL": valkey.url, "GATEWAY_DATABASE_URL": f"sqlite:///{database_path}"}
+    told = gateway("cache", "purge", "--topic", "domains", environment=given)
     until(lambda: apis[0].get("/v1/domains").is_success and shared.calls(LIST) > calls)
 
     assert purged.json() == {"tenant": shared.name, "topic": "domains", "modes": ["test"], "shared": True}

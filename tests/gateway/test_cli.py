@@ -1,16 +1,27 @@
 """The `gateway` command, as operators type it."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
+import sqlite3
 from pathlib import Path
 
 import httpx
 import pytest
 
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
 from gateway.principal import Principal
+from gateway.settings import Settings
+from gateway.token_secrets import new_secret
 from tests.support.commands import gateway, running
+from tests.support.databases import as_owner, emptied
+from tests.support.gateway import RunningGateway
+from tests.support.servers import Valkey
+
+KEY = "an-encryption-key-of-32-characters-or-more"
 
 
 @pytest.fixture
@@ -75,6 +86,102 @@ def test_a_token_that_is_not_there_is_named(environment: dict[str, str], command
     assert failed.returncode == 1
     assert failed.stderr.startswith("gateway: there is no token 'tok_nobody'")
     assert "Traceback" not in failed.stderr
+
+
+def test_a_list_tells_whose_a_token_is_and_when_it_ends(environment: dict[str, str]) -> None:
+    """Names and customers are made up by callers: nothing of them reaches the terminal as it is."""
+    made = gateway(
+        "token", "create", "--name", "ci", "--scope", "customers:read", "--subject", "a\x1b[2J", "--expires-in", "1h",
+        "--json", environment=environment,
+    )  # fmt: skip
+    gateway("token", "create", "--name", "other", "--scope", "domains:read", environment=environment)
+
+    listed = gateway("token", "list", environment=environment).stdout
+
+    first, second = listed.splitlines()
+    assert json.loads(made.stdout)["expires_at"] in first
+    assert first.endswith('  ci  subject="a\\u001b[2J"')
+    assert "does not expire" in second
+    assert "subject" not in second
+
+
+def test_the_audit_is_read(environment: dict[str, str]) -> None:
+    """The newest first, narrowed as through the API, and in the same form for scripts."""
+    ids = [
+        json.loads(gateway(
+            "token", "create", "--name", "x", "--scope", "domains:read", "--json", environment=environment
+        ).stdout)["id"]
+        for _ in range(2)
+    ]  # fmt: skip
+    gateway("token", "revoke", ids[0], environment=environment)
+
+    def audit(*arguments: str) -> list[tuple[str, str]]:
+        read = gateway("audit", "--json", *arguments, environment=environment)
+        return [(event["action"], event["target"]["token_id"]) for event in json.loads(read.stdout)]
+
+    everything = audit()
+    text = gateway("audit", "--limit", "1", environment=environment)
+    event = json.loads(gateway("audit", "--json", "--limit", "1", environment=environment).stdout)[0]
+
+    assert everything == [("revokeToken", ids[0]), ("createToken", ids[1]), ("createToken", ids[0])]
+    assert audit("--action", "createToken", "--limit", "1") == everything[1:2]
+    assert audit("--since", "2000-01-01T00:00:00+01:00", "--actor", event["actor"]) == everything
+    assert audit("--since", "2999-01-01T00:00:00Z") == audit("--tenant", "t") == audit("--actor", "cli:x y") == []
+    assert re.fullmatch(rf"20\S+Z  done  revokeToken  by {event['actor']}  token_id={ids[0]}\n", text.stdout)
+
+
+def test_the_audit_obeys_nobody(environment: dict[str, str]) -> None:
+    """What callers sent is escaped, and can't be taken for another member or line."""
+    gateway("tenant", "create", "shop", environment=environment)
+    with contextlib.closing(sqlite3.connect(environment["GATEWAY_DATABASE_URL"].removeprefix("sqlite:///"))) as file:
+        hostile = json.dumps({"name": "a\x1b[2J\n2026  done", "note": "b  by=c"})
+        file.execute("UPDATE audit_events SET actor = ?, subject = ?, target = ?", ("x\ry", "\u202eada", hostile))
+        file.commit()
+
+    text = gateway("audit", environment=environment).stdout
+
+    assert text.count("\n") == 1
+    assert text.rstrip("\n").isprintable()
+    assert text.rstrip("\n").endswith(r'by "x\ry"  subject="\u202eada"  name="a\u001b[2J\n2026  done"  note="b  by=c"')
+
+
+def test_a_purge_of_the_cache_is_recorded(environment: dict[str, str], valkey: Valkey) -> None:
+    """As through the API; one that reached nobody is none."""
+    given = {**environment, "GATEWAY_REDIS_URL": valkey.url}
+
+    purged = gateway("cache", "purge", "--tenant", "t1", "--topic", "domains", environment=given)
+    unheard = gateway("cache", "purge", environment={**environment, "GATEWAY_REDIS_URL": "redis://127.0.0.1:1"})
+    events = json.loads(gateway("audit", "--json", environment=environment).stdout)
+
+    assert (purged.returncode, unheard.returncode) == (0, 1)
+    assert [(event["action"], event["target"]) for event in events] == [
+        ("purgeCache", {"tenant": "t1", "topic": "domains"})
+    ]
+
+
+@pytest.mark.parametrize("schema", ["none", "an older one"])
+def test_a_database_that_was_not_migrated_is_told(
+    schema: str, sandbox_server: SandboxServer, request: pytest.FixtureRequest
+) -> None:
+    """By every command before it acts, and by the API, with what to do."""
+    url = emptied("postgresql", request.getfixturevalue)
+    given = {"GATEWAY_DATABASE_URL": url.reveal(), "GATEWAY_ENCRYPTION_KEYS": KEY}
+    create = ("token", "create", "--name", "x", "--scope", "domains:read")
+    if schema != "none":
+        gateway("migrate", environment=given)
+        as_owner(
+            url.reveal(), "UPDATE alembic_version SET version_num = '0001'", "ALTER TABLE tokens DROP COLUMN subject"
+        )
+
+    refused = [gateway(*command, environment=given) for command in (create, ("audit",), ("token", "list"))]
+    settings = Settings(database_url=url, sandbox=sandbox_server.url, log_level="error", encryption_keys=Secret(KEY))
+    with RunningGateway(settings) as running, running.client(new_secret("test").reveal()) as client:
+        reply = client.get("/v1/me")
+
+    assert {command.returncode for command in refused} == {1}
+    assert all("is not current; run `gateway migrate`" in command.stderr for command in refused)
+    assert (reply.status_code, reply.json()["code"]) == (503, "storage_unavailable")
+    assert reply.json()["detail"] == "The schema of the gateway's database is not current: run `gateway migrate`."
 
 
 def test_a_secret_alone_is_on_standard_output(environment: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ def emptied(kind: str, fixture: Callable[[str], Any]) -> Secret:
     if kind == "sqlite":
         return Secret(f"sqlite:///{fixture('database_path')}")
     url: str = fixture("postgresql")
-    _as_owner(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    as_owner(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     return Secret(url)
 
 
@@ -36,27 +36,29 @@ class FleetingDatabase:
     def __init__(self, server: str, name: str) -> None:
         self._server = server
         self._name = name
-        _as_owner(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+        as_owner(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
         self.url = Secret(make_url(server).set(database=name).render_as_string(hide_password=False))
 
     def cut(self) -> None:
         """End every connection; new ones are accepted."""
-        _as_owner(
+        as_owner(
             self._server,
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'",  # noqa: S608 - a name of the test's own
         )
 
     def vanish(self) -> None:
         """End every connection, and accept no new one."""
-        _as_owner(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
+        as_owner(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
         self.cut()
 
     def return_(self) -> None:
         """Accept connections again."""
-        _as_owner(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
+        as_owner(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
 
 
-def _as_owner(url: str, *statements: str) -> None:
+def as_owner(url: str, *statements: str) -> None:
+    """Execute statements, each for itself."""
+
     async def done() -> None:
         engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
