@@ -15,6 +15,7 @@ from uvicorn import Config
 from gateway import telemetry
 from gateway.app import create_app, sandbox
 from gateway.metrics import Metrics, exposition
+from gateway.request_head import BoundedHead
 from gateway.settings import Settings, from_environment
 from gateway.stopping import LINGER_SECONDS, Notice, StoppableServer
 from gateway.workers import Workers
@@ -100,6 +101,7 @@ def config(app: Any) -> Config:
     """How uvicorn runs the gateway, whoever starts it."""
     return Config(
         app,
+        http=BoundedHead,
         access_log=False,  # The edge writes one line per request.
         log_config=None,
         server_header=False,
