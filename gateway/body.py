@@ -45,6 +45,7 @@ class StrictRequest(Request[Any, Any, Any]):
         declared = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         if self.content_type[0] != "application/json":
             raise UnsupportedMediaType("This route reads application/json only.")
+        _check_coding(self)
         body = await self.body()
         principal = Exchange.of(self.scope).principal
         needs = self.route_handler.opt["needs"]
@@ -72,12 +73,22 @@ async def csv_file(request: Request[Any, Any, Any]) -> bytes:
     """The body where it is a CSV file, as it came.
 
     Raises:
-        UnsupportedMediaType: It is called something else, or is not said to be in UTF-8.
+        UnsupportedMediaType: It is called something else, is not said to be in UTF-8, or is compressed.
     """
     media_type, parameters = request.content_type
     if media_type != "text/csv" or parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("This route reads text/csv in UTF-8 only.")
+    _check_coding(request)
     return await request.body()
+
+
+def _check_coding(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body that is compressed, or says so: it is read as it came (RFC 9110, section 15.5.16)."""
+    codings = ",".join(request.headers.getall("content-encoding", [])).lower().split(",")
+    if {coding.strip() for coding in codings} - {"", "identity"}:
+        raise UnsupportedMediaType(
+            "A body is read as it came: send it without a Content-Encoding.", headers={"Accept-Encoding": "identity"}
+        )
 
 
 def decoded(body: bytes, shape: type[T]) -> T:

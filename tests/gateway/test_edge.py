@@ -188,6 +188,24 @@ def test_options_tells_every_method(anyone: httpx.Client) -> None:
     assert anyone.put("/v1/domains/check").headers["allow"] == "OPTIONS, POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/domains", "application/json"), ("/v1/price-points/import", "text/csv")]
+)
+def test_a_compressed_body_is_refused(api: httpx.Client, path: str, kind: str) -> None:
+    """It is not taken for what it would be without its coding."""
+
+    def coded(*codings: str) -> httpx.Response:
+        headers = [("content-type", kind), *(("content-encoding", coding) for coding in codings)]
+        return api.post(path, content=b"{}", headers=headers)
+
+    refused = [coded(*codings) for codings in (("gzip",), ("identity, BR",), ("identity", "deflate"))]
+    read = coded("identity")
+
+    assert [(reply.status_code, reply.json()["code"]) for reply in refused] == [(415, "unsupported_media_type")] * 3
+    assert {reply.headers["accept-encoding"] for reply in refused} == {"identity"}
+    assert read.status_code == 422
+
+
 def test_a_caller_who_leaves_within_the_body_is_no_crash(
     gateway: RunningGateway, capfd: pytest.CaptureFixture[str]
 ) -> None:
