@@ -123,7 +123,7 @@ class Lookups:
                 self._look = asyncio.create_task(self._look_for_changes())
             await asyncio.shield(self._look)
         if self._failure is not None and not self._pushed:
-            raise Unavailable(str(self._failure)) from self._failure
+            raise type(self._failure)(str(self._failure)) from self._failure
 
     @property
     def _pushed(self) -> bool:
