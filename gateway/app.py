@@ -202,6 +202,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
     )
     app.state.settling = Settling(operations, KINDS, scenes=partial(scene_of, app.state), provider=provider, log=log)
     gate.learn(app.routes)
+    app.state.customer_scopes = frozenset(gate.customer_scopes)
     return Edge(
         app,
         public_url=configured.public_url,

@@ -162,6 +162,8 @@ class Gate(ASGIMiddleware):
         self._methods: dict[str, frozenset[str]] = {}
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
+        self.customer_scopes: set[str] = set()
+        """Those that a token of one customer can use: some route asks for them and takes such tokens."""
 
     def learn(self, routes: Iterable[BaseRoute]) -> None:
         """Read every route's declarations.
@@ -184,6 +186,8 @@ class Gate(ASGIMiddleware):
                 if isinstance(declared.customer, Owned) and declared.customer.kind not in self._owners:
                     raise UndeclaredRoute(f"Nobody knows whose a {declared.customer.kind} is: {method} {route.path}.")
                 handler.opt["query"] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
+                if declared.customer is not None:
+                    self.customer_scopes |= declared.scopes | declared.any_of
                 if declared.largest_body is not None:
                     self.body_limits[route.path] = declared.largest_body
 

@@ -67,7 +67,7 @@ class BoundedHead(HttpToolsProtocol):
 
     def _refuse(self) -> None:
         """Read no more. Requests that came before on this connection are answered first."""
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before the first
             self.transport.write(_REFUSAL)
             self.transport.close()
         elif self.cycle.more_body:

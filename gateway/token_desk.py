@@ -10,6 +10,7 @@ Who holds `admin` sees the tokens of all tenants (in mode `test`: those of mode
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from time import time
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from gateway.problems import NotFound, ValidationFailed
 from gateway.rfc9457 import Fault
 from gateway.storage.tokens import Selection, TokenRecord
 from gateway.tokens import LONGEST_LIFETIME, OwnLimits, Tokens
-from gateway.upstreams import OWN_SCOPES
+from gateway.upstreams import SCOPES
 
 DELEGATED_SECONDS: Final = 15 * 60
 LONGEST_DELEGATED: Final = 3600
@@ -40,9 +41,11 @@ class TokenDesk:
         by: The caller, who holds `tokens:write` or `admin`.
         tokens: All of them.
         now: The current Unix time.
+        customer_scopes: What a token of one customer can use.
     """
 
-    def __init__(self, by: Principal, tokens: Tokens, now: float) -> None:
+    def __init__(self, by: Principal, tokens: Tokens, now: float, *, customer_scopes: AbstractSet[str]) -> None:
+        self.customer_scopes = customer_scopes
         self._by = by
         self._tokens = tokens
         self._now = int(now)
@@ -218,18 +221,24 @@ class TokenDesk:
         return left if asked is None else asked
 
 
-def delegable(scopes: Sequence[str]) -> list[Fault]:
-    """What is wrong with giving these scopes to a customer."""
+def delegable(scopes: Sequence[str], usable: AbstractSet[str]) -> list[Fault]:
+    """What is wrong with giving these scopes to a customer.
+
+    Args:
+        scopes: Asked for.
+        usable: Those that some route asks for which takes a customer's token.
+    """
     return [
-        Fault(f"/scopes/{index}", "A customer's token can't have this scope.")
+        Fault(f"/scopes/{index}", f"A customer's token can't use {scope}.")
         for index, scope in enumerate(scopes)
-        if scope in OWN_SCOPES
+        if scope in SCOPES and scope not in usable
     ]
 
 
 def token_desk(request: Request[Any, Any, Any]) -> TokenDesk:
     """Tokens, as the caller of a request may use them: for handlers that ask for it."""
-    return TokenDesk(caller(request), request.app.state.tokens, time())
+    state = request.app.state
+    return TokenDesk(caller(request), state.tokens, time(), customer_scopes=state.customer_scopes)
 
 
 def _wrong_time(detail: str) -> ValidationFailed:

@@ -92,7 +92,7 @@ async def create_delegated_token(
 
     async def act() -> Response[IssuedToken]:
         record, secret = await desk.delegate(
-            data.name, data.scopes, subject=data.subject, lifetime_seconds=data.lifetime_seconds()
+            data.name, data.scopes, subject=data.subject, lifetime_seconds=data.lifetime_seconds(desk.customer_scopes)
         )
         return _created(record, IssuedToken.issued(record, secret), request)
 

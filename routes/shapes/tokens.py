@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -105,13 +106,16 @@ class DelegatedToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """From now, an hour at most: as in `15m` or `30s`, or in seconds; left out: 15 minutes."""
     name: Name = "delegated"
 
-    def lifetime_seconds(self) -> int | None:
+    def lifetime_seconds(self, customer_scopes: AbstractSet[str]) -> int | None:
         """In seconds; None: as usual.
+
+        Args:
+            customer_scopes: What a token of one customer can use.
 
         Raises:
             ValidationFailed: A member has a value that it can't have, with every such member.
         """
-        faults = [*_name_faults(self.name), *_scope_faults(self.scopes), *delegable(self.scopes)]
+        faults = [*_name_faults(self.name), *_scope_faults(self.scopes), *delegable(self.scopes, customer_scopes)]
         return _checked(faults, self.expires_in, LONGEST_DELEGATED)
 
 

@@ -223,10 +223,27 @@ def test_a_customers_token_never_manages_tokens(tenant: Tenant) -> None:
         replies = [
             api.get("/v1/tokens"),
             api.post("/v1/tokens", json={"name": "x", "scopes": ["domains:read"]}),
-            api.post("/v1/tokens/delegated", json={"subject": "user-bob", "scopes": ["domains:read"]}),
+            api.post("/v1/tokens/delegated", json={"subject": "user-bob", "scopes": ["catalog:read"]}),
         ]
 
     assert {(reply.status_code, reply.json()["code"]) for reply in replies} == {(403, "subject_mismatch")}
+
+
+def test_a_customer_gets_no_scope_that_it_can_not_use(gateway: RunningGateway, tenant: Tenant) -> None:
+    """
+    No route takes it from a customer's token, and each such scope is named; what some route takes is given.
+    """
+    useless = ["admin", "catalog:write", "customers:search", "domains:read", "domains:write", "payments:refund"]
+    with tenant.client() as api, admin(gateway) as operator:
+        refused = operator.post("/v1/tokens/delegated", json={"subject": "u", "scopes": [*useless, "payments:read"]})
+        given = api.post("/v1/tokens/delegated", json={"subject": "u", "scopes": ["payments:read", "checkout:write"]})
+
+    assert refused.status_code == 422
+    assert {fault["pointer"]: fault["detail"] for fault in refused.json()["errors"]} == {
+        f"/scopes/{index}": "There is no such scope." if index == 2 else f"A customer's token can't use {scope}."
+        for index, scope in enumerate(useless)
+    }
+    assert given.status_code == 201
 
 
 def test_a_token_does_not_outlive_its_maker(gateway: RunningGateway, tenant: Tenant) -> None:
@@ -240,7 +257,7 @@ def test_a_token_does_not_outlive_its_maker(gateway: RunningGateway, tenant: Ten
         )  # fmt: skip
     with gateway.client(maker["token"]) as api:
         child = made(api)
-        customer = api.post("/v1/tokens/delegated", json={"subject": "u", "scopes": ["domains:read"]}).json()
+        customer = api.post("/v1/tokens/delegated", json={"subject": "u", "scopes": ["catalog:read"]}).json()
         longer = api.post("/v1/tokens", json={"name": "x", "scopes": ["domains:read"], "expires_in": "11m"})
 
     assert child["expires_at"] == customer["expires_at"] == maker["expires_at"]
@@ -434,7 +451,7 @@ def test_what_is_done_with_tokens_is_on_record(gateway: RunningGateway, tenant: 
     """
     with tenant.client(MANAGER) as api, admin(gateway) as operator:
         token = made(api)
-        api.post("/v1/tokens/delegated", json={"subject": "user-ada", "scopes": ["domains:read"]})
+        api.post("/v1/tokens/delegated", json={"subject": "user-ada", "scopes": ["catalog:read"]})
         api.post(f"/v1/tokens/{token['id']}/rotate")
         api.delete(f"/v1/tokens/{token['id']}")
         api.post(f"/v1/tokens/{token['id']}/rotate")
@@ -464,7 +481,7 @@ def test_secrets_are_in_no_log_and_no_span(tmp_path: Path, capfd: pytest.Capture
         with gateway.client(own) as api:
             token = made(api)
             rotated = api.post(f"/v1/tokens/{token['id']}/rotate").json()
-            customer = api.post("/v1/tokens/delegated", json={"subject": "u", "scopes": ["domains:read"]}).json()
+            customer = api.post("/v1/tokens/delegated", json={"subject": "u", "scopes": ["catalog:read"]}).json()
             shown = api.get("/v1/tokens").text
         for secret in (token["token"], rotated["token"], customer["token"]):
             assert me(gateway, secret).status_code == 200
