@@ -185,7 +185,10 @@ class Gate(ASGIMiddleware):
                     raise UndeclaredRoute(f"{method} {route.path} needs unknown scopes: {sorted(unknown)}.")
                 if isinstance(declared.customer, Owned) and declared.customer.kind not in self._owners:
                     raise UndeclaredRoute(f"Nobody knows whose a {declared.customer.kind} is: {method} {route.path}.")
-                handler.opt["query"] = {param.field_alias: param.is_sequence for param in model.expected_query_params}
+                handler.opt["query"] = {
+                    param.field_alias: query.Parameter(param.field_name, param.is_sequence)
+                    for param in model.expected_query_params
+                }
                 if declared.customer is not None:
                     self.customer_scopes |= declared.scopes | declared.any_of
                 if declared.largest_body is not None:

@@ -1,7 +1,7 @@
 """Query strings: which parameters a route takes, and every fault at once."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -10,21 +10,30 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.rfc9457 import Fault
 
 
-def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]) -> list[Fault]:
+class Parameter(NamedTuple):
+    """One that a route takes."""
+
+    field: str
+    """What the handler calls it."""
+    repeatable: bool
+    """Whether it may be given several times."""
+
+
+def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, Parameter]) -> list[Fault]:
     """All that is wrong with a query string; nothing, for nearly every request.
 
     Args:
         handler: Of the route.
         query: As it came.
-        declared: The names that the route takes, and whether each may be given several times.
+        declared: What the route takes, by the names that callers use.
     """
     if not query or _is_plain(query, declared):
         return []
     given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     names = [name for name, _ in given]
     strange = sorted({*names} - declared.keys())
-    again = sorted(name for name in declared if names.count(name) > 1 and not declared[name])
-    null = [f"/{name}" for name, text in given if text == "null" and _is_nothing(handler, name)]
+    again = sorted(name for name in declared if names.count(name) > 1 and not declared[name].repeatable)
+    null = [f"/{name}" for name, text in given if text == "null" and _is_nothing(handler, declared.get(name))]
     if not strange and not again and not null:
         return []  # What single values have wrong else, the framework tells.
     return [
@@ -35,7 +44,7 @@ def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]
     ]
 
 
-def _is_plain(query: bytes, declared: Mapping[str, bool]) -> bool:
+def _is_plain(query: bytes, declared: Mapping[str, Parameter]) -> bool:
     """Whether nothing can be wrong with the names, seen at a glance: as of nearly every query."""
     if b"%" in query or b"+" in query or b"null" in query:
         return False
@@ -43,26 +52,28 @@ def _is_plain(query: bytes, declared: Mapping[str, bool]) -> bool:
     return len({*names}) == len(names) and declared.keys() >= {*names}
 
 
-def _is_nothing(handler: HTTPRouteHandler, name: str) -> bool:
+def _is_nothing(handler: HTTPRouteHandler, parameter: Parameter | None) -> bool:
     """Whether the framework would take the text "null" for no value at all, and so for no filter."""
+    if parameter is None:
+        return False
     types = {field.name: field.type for field in msgspec.structs.fields(handler.signature_model)}
     try:
-        return name in types and msgspec.convert("null", type=types[name], strict=False) is None
+        return msgspec.convert("null", type=types[parameter.field], strict=False) is None
     except msgspec.ValidationError:
         return False
 
 
-def value_faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, bool]) -> list[Fault]:
+def value_faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, Parameter]) -> list[Fault]:
     """What is wrong with the values of the parameters that the route takes."""
     types = {field.name: field.type for field in msgspec.structs.fields(handler.signature_model)}
     values: dict[str, Any] = {}
     for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name in declared and name in types:
-            values[name] = [*values.get(name, ()), text] if declared[name] else text
+        if name in declared:
+            values[name] = [*values.get(name, ()), text] if declared[name].repeatable else text
     found = []
     for name, value in values.items():
         try:
-            msgspec.convert(value, type=types[name], strict=False)
+            msgspec.convert(value, type=types[declared[name].field], strict=False)
         except msgspec.ValidationError as error:
             found.append(Fault(f"/{name}", f"{str(error).partition(' - at ')[0]}.", "query"))
     return found
