@@ -193,7 +193,7 @@ class Credentials:
         """
         if self._bearers.access == refused:
             try:
-                await self._renewed_once()
+                await self._renewed_since(refused)
             except UpstreamError as error:
                 # Unless this was a clear no, nobody knows better than the vendor's first refusal.
                 if error.status in _CLEAR_NO:
@@ -203,25 +203,38 @@ class Credentials:
     def _is_due(self, bearers: Bearers) -> bool:
         return bearers.expires_at is None or self._now() >= bearers.expires_at - REFRESH_BEFORE
 
-    async def _renewed_once(self) -> None:
+    async def _renewed_since(self, refused: Secret) -> None:
+        """Have the vendor asked about a token after it refused it.
+
+        A renewal begun before the refusal is waited for, and is no answer to
+        it: it may have asked while the token was good still, or nobody at all.
+        """
+        if self._renewal is not None and not self._renewal.done():
+            await self._renewed_once()
+        if self._bearers.access == refused:
+            await self._renewed_once(refused)
+
+    async def _renewed_once(self, refused: Secret | None = None) -> None:
         """Join the renewal under way, or begin one; a caller who leaves does not end it for the others."""
         if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._renew())
+            self._renewal = asyncio.create_task(self._renew(refused))
             # Looked at here too, or asyncio complains of a failure that every caller has left behind.
             self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
         with child("vendor token", {"gateway.upstream": NAME}):
             await asyncio.shield(self._renewal)
 
-    async def _renew(self) -> None:
+    async def _renew(self, refused: Secret | None) -> None:
         with background("renew vendor token", {"gateway.upstream": NAME}):
-            await self._renew_in_turn()
+            await self._renew_in_turn(refused)
         if self._bearers.expires_at is not None:
             self._expires(self._bearers.expires_at)
 
-    async def _renew_in_turn(self) -> None:
+    async def _renew_in_turn(self, refused: Secret | None) -> None:
         self._ask_at = self._now() + ASK_AGAIN
         async with self._keeper.turn() as turn:
-            if self._is_renewed_by_others(turn) or not turn.granted:
+            adopted = self._is_renewed_by_others(turn)
+            # What others kept is no news if it is the very token that was refused since.
+            if (adopted and self._bearers.access != refused) or not turn.granted:
                 return
             self._bearers = await self._asked()
             kept = Kept(

@@ -539,6 +539,33 @@ def test_two_replicas_renew_an_expired_token_once(on_either: Settings, vendors: 
     assert counts == [1, 2, 2]
 
 
+def test_a_burst_after_a_token_died_is_served(on_either: Settings, vendors: SandboxServer) -> None:
+    """
+    Nobody knows yet that it died, and at that moment each call only looks up
+    what others have kept: the very token that the vendor then refuses. One asks
+    the vendor, and every call is sent once more with what it says.
+    """
+
+    async def together(url: str, secret: str) -> list[int]:
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {secret}"}, timeout=30) as client:
+            bodies = [{"hostname": f"burst{number}.example-burst.com"} for number in range(10)]
+            replies = await asyncio.gather(*(client.post(f"{url}/v1/domains", json=body) for body in bodies))
+        return [reply.status_code for reply in replies]
+
+    with RunningGateway(on_either) as gateway, operator(gateway) as admin, caller(gateway, "acme") as acme:
+        admin.post("/v1/tenants", json={"name": "acme", "credentials": accounts("acme")}).raise_for_status()
+        acme.get("/v1/domains").raise_for_status()
+        admin.patch("/v1/tenants/acme", json={"credentials": {"funnelfox_org_id": "org_other"}}).raise_for_status()
+        asked = vendors.sandbox.count("POST /validate")
+        vendors.sandbox.clock.advance(73 * 3600)
+        _, secret = gateway.token(tenant="acme", mode="live", scopes=["domains:write"])
+
+        statuses = asyncio.run(together(gateway.url, secret))
+
+    assert statuses == [201] * 10
+    assert vendors.sandbox.count("POST /validate") == asked + 1
+
+
 def test_a_new_pair_in_the_environment_wins_over_a_kept_one(settings: Settings, vendors: SandboxServer) -> None:
     """Whoever replaces the configured tokens means it: the kept ones came from others."""
     flux = settings.funnelflux

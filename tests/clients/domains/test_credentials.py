@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Self
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -35,10 +37,34 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+class Kept:
+    """What another process kept; nobody learns it before the test says so."""
+
+    granted = True
+    version = 1
+
+    def __init__(self, access: str, refresh: str) -> None:
+        self.kept = Secret(f'{{"access": "{access}", "refresh": "{refresh}", "expires_at": 4e9, "asked_at": 0}}')
+        self.looked = asyncio.Event()
+        self.told = asyncio.Event()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Self]:
+        """Granted as soon as the test says so."""
+        self.looked.set()
+        await self.told.wait()
+        yield self
+
+    async def keep(self, renewed: Secret, *parts: Secret) -> int:  # noqa: ARG002 - the names are the protocol's
+        """Counts."""
+        self.version += 1
+        return self.version
+
+
 class Account:
     """One account's client, and the clock that both sides go by."""
 
-    def __init__(self, server: SandboxServer, *, refresh: str | None = "") -> None:
+    def __init__(self, server: SandboxServer, *, refresh: str | None = "", keeper: Kept | None = None) -> None:
         secrets = made_for("t1")
         refresh_token = secrets.refresh_token if refresh == "" else refresh
         self.server = server
@@ -50,7 +76,7 @@ class Account:
             tls=ssl.create_default_context(),
         )
         bearers = Bearers(Secret(secrets.access_token), Secret(refresh_token) if refresh_token else None)
-        held = Credentials(bearers, auth=Upstream(f"{server.url}/v1/auth", self.transport), now=self.now)
+        held = Credentials(bearers, auth=Upstream(f"{server.url}/v1/auth", self.transport), now=self.now, keeper=keeper)
         self.client = DomainsClient(Upstream(f"{server.url}/v1/billing", Authenticated(self.transport, held)))
 
     def now(self) -> float:
@@ -116,6 +142,31 @@ async def test_a_write_refused_for_its_token_is_sent_again_once(account: Account
     assert all(info is not None for info in created)
     assert account.count("POST /validate") == 2
     assert account.count("POST /domains") == 10
+
+
+@pytest.mark.anyio
+async def test_a_look_at_what_others_kept_answers_no_refusal(server: SandboxServer) -> None:
+    """
+    The look began before the vendor refused the token, and finds the very same:
+    the vendor is asked, once for everyone, and every call is sent again.
+    """
+    made = made_for("t1")
+    others = Kept(made.access_token, made.refresh_token)
+    account = Account(server, keeper=others)
+    account.behind = 100 * HOURS
+    server.sandbox.clock.advance(73 * HOURS)
+
+    calls = [asyncio.create_task(account.client.create("b.renewal-test.com"))]
+    await others.looked.wait()
+    calls += [asyncio.create_task(account.client.create(f"b{n}.renewal-test.com")) for n in range(9)]
+    while account.count("POST /domains") < 9:  # noqa: ASYNC110 - the other thread sets no event
+        await asyncio.sleep(0)
+    others.told.set()
+    created = await asyncio.gather(*calls)
+    await account.transport.aclose()
+
+    assert all(info is not None for info in created)
+    assert account.count("POST /validate") == 1
 
 
 @pytest.mark.anyio
