@@ -16,6 +16,7 @@
     ├── NotConfigured             we hold no credentials for this vendor, nothing was called
     └── Refused                   a complete refusal, with the vendor's code and words
         └── NotFound              the vendor has no such thing
+            └── BareNotFound      a read's 404 whose JSON is not in the vendor's own form
 """
 
 import msgspec
@@ -204,3 +205,7 @@ class Refused(UpstreamError):
 
 class NotFound(Refused):
     """The vendor has no such thing for these credentials."""
+
+
+class BareNotFound(NotFound):
+    """A read's 404 whose JSON is not in the vendor's own form: an answer, and no proof of anything."""

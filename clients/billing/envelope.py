@@ -1,7 +1,9 @@
 """FunnelFox's envelope: `{"status": "success", "data"}` or `{"status": "error", "req_id", "error": [...]}`.
 
 An error may come under any HTTP status, 200 included: the vendor's own SDK
-handles that. Its reference shows `data` bare, without the envelope, so a read
+handles that. But for money under a 5xx: whether a server that failed had
+charged before is not told by the code that it then sent, and what may have
+happened is never called failed. Its reference shows `data` bare, without the envelope, so a read
 accepts that form as well; a write does not, since only the envelope says yes.
 The one answer that may be no JSON is the export's file.
 
@@ -16,6 +18,7 @@ import msgspec
 
 from clients.billing.operations import EXPORT_CSV
 from clients.errors import (
+    BareNotFound,
     CredentialsRefused,
     Garbled,
     NotFound,
@@ -30,7 +33,7 @@ from clients.retry_after import seconds
 T = TypeVar("T")
 
 KNOWN_CODES = frozenset({"double_purchase", "invalid_price", "invalid_customer", "payment_failed"})
-"""Codes whose meaning is documented: they count under any HTTP status, 5xx included."""
+"""Codes whose meaning is documented: they count under any HTTP status, 5xx included unless money may have moved."""
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -126,12 +129,13 @@ def _failure(  # noqa: PLR0911 - a table: one return per row
     reply: httpx.Response, outcome: _Outcome | None, operation: Operation
 ) -> UpstreamError:
     status = reply.status_code
+    failing = status >= httpx.codes.INTERNAL_SERVER_ERROR
     said_no = outcome is not None and outcome.status == "error"
     code = outcome.code if outcome else None
     words = outcome.words if outcome else "The vendor gave no reason."
     request_id = outcome.request_id if outcome else None
     match status:
-        case _ if said_no and code in KNOWN_CODES:
+        case _ if said_no and code in KNOWN_CODES and not (failing and operation.kind == "money"):
             return Refused(words, operation=operation, status=status, code=code, request_id=request_id, documented=True)
         case 401 | 403:
             return CredentialsRefused(
@@ -143,10 +147,12 @@ def _failure(  # noqa: PLR0911 - a table: one return per row
             )
         case 429:
             return RateLimited("The vendor asks to slow down.", operation=operation, retry_after=seconds(reply))
-        case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        case _ if failing:
             return Unavailable(
                 f"The vendor answered {status}.", operation=operation, status=status, code=code, request_id=request_id
             )
+        case 404 if outcome is not None and outcome.status is None and operation.repeatable:
+            return BareNotFound(words, operation=operation, status=status)
         case _ if not said_no or reply.is_redirect:
             return Garbled("The answer is not the vendor's JSON.", operation=operation, status=status)
         case 404:

@@ -3,7 +3,8 @@
 The vendor documents HTTP 200 only and says nothing of the status that goes
 with `success: false`, so the body is asked first, whatever the status. Its
 gateway has a second form, `{"error", "error_description"}`, for refusals that
-come before the call is processed.
+come before the call is processed. A read's 404 is an answer also where its
+JSON has neither form: nothing was to happen, and there is nothing to see.
 """
 
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import httpx
 import msgspec
 
 from clients.errors import (
+    BareNotFound,
     CredentialsRefused,
     Garbled,
     NotFound,
@@ -82,6 +84,11 @@ class _Outcome(msgspec.Struct, frozen=True):
         """Whether this is one of the vendor's two refusals, and not some other JSON."""
         return self.success is False or (self.success is None and self.code is not None)
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether this has neither form of the vendor's."""
+        return self.success is None and not self.says_yes and not self.says_no
+
 
 def _is_object(value: msgspec.Raw) -> bool:
     """Whether a member is an object with something in it."""
@@ -150,6 +157,8 @@ def _failure(  # noqa: PLR0911 - a table: one return per row
             return RateLimited("The vendor asks to slow down.", operation=operation, retry_after=seconds(reply))
         case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return Unavailable(f"The vendor answered {status}.", operation=operation, status=status, code=code)
+        case 404 if outcome is not None and outcome.says_nothing and operation.repeatable:
+            return BareNotFound(words, operation=operation, status=status)
         case _ if outcome is None or reply.is_redirect or not outcome.says_no:
             return Garbled("The answer is not the vendor's JSON.", operation=operation, status=status)
         case 404:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from clients.domains import wire
-from clients.errors import NotFound
+from clients.errors import BareNotFound, NotFound
 from gateway.outcomes import Answer, Operation, State
 from gateway.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
@@ -32,6 +32,8 @@ async def settle_removal(scene: Scene, operation: Operation) -> Verdict:
     """A removal is proven by the vendor saying that there is no such domain."""
     try:
         await scene.domains.get(text(operation, "hostname"))
+    except BareNotFound:
+        return open_still(found=False)  # Whoever said so did not speak as the vendor does.
     except NotFound:
         return Verdict(state=State.SUCCEEDED, answer=REMOVED, evidence={"found": False})
     return open_still(found=True)

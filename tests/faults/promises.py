@@ -44,6 +44,7 @@ CALM: Final = Promise("upstream_rate_limited", 503)
 AUTH: Final = Promise("upstream_auth_failed", 502)
 GONE: Final = Promise("not_found", 404)
 NO: Final = Promise("upstream_rejected", 422)
+TWICE: Final = Promise("double_purchase", 409)
 LOST: Final = Promise("outcome_unknown", 504)
 """May have happened; so never repeated, and never called failed."""
 

@@ -6,7 +6,7 @@ are repeated twice, probes once, and what may have happened never.
 
 from typing import Final
 
-from tests.faults.promises import AUTH, BAD, CALM, CUT, ERROR, FINE, GONE, LATE, LOST, NO, Row, row
+from tests.faults.promises import AUTH, BAD, CALM, CUT, ERROR, FINE, GONE, LATE, LOST, NO, TWICE, Row, row
 
 FLUX: Final = "funnelflux"
 FOX: Final = "funnelfox"
@@ -20,6 +20,18 @@ PROMPT: Final[tuple[Row, ...]] = (
     row("status", {"status": 503, "code": "ODD"}, ERROR * 3, ERROR * 2, LOST, LOST, said=503, code="ODD"),
     row("status", {"status": 503, "body": "<html>"}, ERROR * 3, ERROR * 2, LOST, LOST, said=503),
     row("html", {}, ERROR * 3, ERROR * 2, LOST, LOST, said=502),
+    # A code whose meaning is documented counts all the same, but where money may have moved before.
+    row(
+        "status_error",
+        {"code": "double_purchase", "status": 500},
+        TWICE,
+        TWICE,
+        TWICE,
+        LOST,
+        said=500,
+        code="double_purchase",
+        vendor=FOX,
+    ),
     # The vendor says no, and that is an answer.
     row("status", {"status": 400, "code": "ODD"}, NO, NO, NO, NO, said=400, code="ODD"),
     row("status", {"status": 404, "code": "ODD"}, GONE, GONE, GONE, GONE, said=404, code="ODD"),
@@ -28,6 +40,8 @@ PROMPT: Final[tuple[Row, ...]] = (
     row("success_false", {"code": "ODD"}, NO, NO, NO, NO, said=200, code="ODD", vendor=FLUX),
     row("success_false", {"code": "NOT_FOUND"}, GONE, GONE, GONE, GONE, said=200, code="NOT_FOUND", vendor=FLUX),
     row("status_error", {"code": "ODD"}, NO, NO, NO, NO, said=200, code="ODD", vendor=FOX),
+    row("status", {"status": 404, "body": '{"detail":"Not Found"}'}, GONE, GONE, LOST, LOST, said=404),
+    row("status", {"status": 404, "body": "{}"}, GONE, GONE, LOST, LOST, said=404),
     # ...but only in its own words. (A billing read may come without an envelope, so its attempt is a
     # success; only then is it found that there is no list in it.)
     row("success_false", {"code": "ODD"}, BAD, BAD, LOST, LOST, said=200, vendor=FOX),

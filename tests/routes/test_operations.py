@@ -496,6 +496,19 @@ def test_other_writes_are_settled_by_what_is_there(
     assert tenant.calls(operation) == 1
 
 
+def test_a_removal_is_not_settled_by_a_404_that_is_not_the_vendors(api: httpx.Client, tenant: Tenant) -> None:
+    """Something on the way may say so as well, of whatever path; only the vendor's own words prove it."""
+    tenant.account.domains.add("odd.removal-test.com")
+    tenant.fails("DELETE /domains/{domain}", "drop_after", times=1)
+    tenant.fails("GET /domains/{domain}", "status", status=404, body='{"detail":"Not Found"}')
+
+    unknown = api.delete("/v1/domains/odd.removal-test.com")
+    operation = api.get(unknown.json()["operation"]).json()
+
+    assert unknown.json()["code"] == "outcome_unknown"
+    assert (operation["state"], operation["evidence"]) == ("unknown", {"found": False})
+
+
 def test_a_removal_is_settled_by_what_is_gone(api: httpx.Client, tenant: Tenant) -> None:
     """The vendor says that there is no such domain."""
     api.post("/v1/domains", json={"hostname": "gone.example.com"})

@@ -2,8 +2,9 @@
 
 import pytest
 
-from clients.billing.operations import CREATE_PAYMENT, OPERATIONS
+from clients.billing.operations import CREATE_PAYMENT, FEATURES, OPERATIONS
 from clients.errors import (
+    BareNotFound,
     CredentialsRefused,
     Garbled,
     NotFound,
@@ -41,14 +42,50 @@ async def test_an_error_under_200_is_a_refusal(operation: Operation, vendor: Scr
 
 
 @pytest.mark.parametrize("code", ["double_purchase", "invalid_price", "invalid_customer", "payment_failed"])
-async def test_a_known_code_counts_under_500(code: str, vendor: ScriptedVendor, client: Billing) -> None:
-    """A documented code says what happened, whatever status came with it."""
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+async def test_a_known_code_counts_under_500_unless_money_may_have_moved(
+    operation: Operation, code: str, vendor: ScriptedVendor, client: Billing
+) -> None:
+    """A documented code says what happened, but not what a failing server had charged before it sent it."""
     vendor.refuses(code=code, status=500)
 
-    refusal = await failure(client, CREATE_PAYMENT)
+    refusal = await failure(client, operation)
 
-    assert isinstance(refusal, Refused)
+    assert type(refusal) is (Unavailable if operation.kind == "money" else Refused)
     assert refusal.code == code
+
+
+@pytest.mark.parametrize("code", ["double_purchase", "payment_failed"])
+@pytest.mark.parametrize("status", [200, 402, 499])
+async def test_a_known_code_below_500_is_a_refusal_of_money_too(
+    code: str, status: int, vendor: ScriptedVendor, client: Billing
+) -> None:
+    """The server works, and says no."""
+    vendor.refuses(code=code, status=status)
+
+    assert isinstance(await failure(client, CREATE_PAYMENT), Refused)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+@pytest.mark.parametrize("body", ["{}", '{"detail": "Not Found"}', '{"error": "nothing here"}'])
+async def test_a_bare_404_is_an_answer_to_a_read(
+    operation: Operation, body: str, vendor: ScriptedVendor, client: Billing
+) -> None:
+    """Without the envelope it says nothing of what a write did, and enough of what a read looked for."""
+    vendor.says(body, status=404)
+
+    refusal = await failure(client, operation)
+
+    assert type(refusal) is (BareNotFound if operation.repeatable else Garbled)
+    assert len(vendor.heard) == 1
+
+
+@pytest.mark.parametrize("body", ["[]", '"no"', '{"status": "success", "data": {}}', '{"status": "gone"}'])
+async def test_another_404_is_no_answer(body: str, vendor: ScriptedVendor, client: Billing) -> None:
+    """JSON that is no object, and an envelope that says something else than no."""
+    vendor.says(body, status=404)
+
+    assert isinstance(await failure(client, FEATURES), Garbled)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from clients import domains
 from clients.domains import wire
 from clients.domains.client import CHECK, CREATE, DELETE, GET, LIST, OPERATIONS, REFRESH, DomainsClient
 from clients.errors import (
+    BareNotFound,
     CredentialsRefused,
     Garbled,
     Interrupted,
@@ -139,7 +140,7 @@ async def test_a_slash_in_a_name_stays_in_its_segment(vendor: ScriptedVendor, cl
         ('{"success": true}', 302, Garbled),
         ('{"success": true}', 503, Unavailable),
         ("", 200, Garbled),
-        ("{}", 404, Garbled),
+        ('{"success": "no"}', 404, Garbled),
     ],
 )
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=_name)
@@ -155,6 +156,19 @@ async def test_an_answer_is_what_its_envelope_says(
     vendor.says(body, status=status)
 
     assert type(await failure(client, operation)) is expected
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+@pytest.mark.parametrize("body", ["{}", '{"detail": "Not Found"}'])
+async def test_a_bare_404_is_an_answer_to_a_read(
+    operation: Operation, body: str, vendor: ScriptedVendor, client: DomainsClient
+) -> None:
+    """In neither form of the vendor's it says nothing of what a write did, and enough of what a read looked for."""
+    vendor.says(body, status=404)
+
+    expected = BareNotFound if operation.repeatable else Garbled
+    assert type(await failure(client, operation)) is expected
+    assert len(vendor.heard) == 1
 
 
 async def test_an_answer_without_its_verdict_is_read_all_the_same(
