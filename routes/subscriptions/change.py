@@ -10,10 +10,10 @@ from routes.shapes.subscriptions import (
 )
 
 
-def notes(change: Change | None) -> dict[str, str | None]:
-    """What accompanies a change, by the names that every client method has."""
+def notes(tenant: TenantContext, change: Change | None) -> dict[str, str | None]:
+    """What accompanies a change, by the names that every client method has; without a body, the token's customer."""
     if change is None:
-        return {}
+        return {"external_id": tenant.principal.subject}
     return {"external_id": change.external_id, "reason": change.reason, "comment": change.comment}
 
 

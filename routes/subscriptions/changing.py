@@ -38,7 +38,7 @@ async def enable_autorenew(
     ident = uuid_in_path(subscription_id, "subscription_id")
 
     async def act() -> ChangedSubscription:
-        await tenant.subscriptions.enable_autorenew(ident, **notes(data))
+        await tenant.subscriptions.enable_autorenew(ident, **notes(tenant, data))
         return await read_back(tenant, ident)
 
     return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
@@ -60,7 +60,7 @@ async def disable_autorenew(
     ident = uuid_in_path(subscription_id, "subscription_id")
 
     async def act() -> ChangedSubscription:
-        await tenant.subscriptions.disable_autorenew(ident, **notes(data))
+        await tenant.subscriptions.disable_autorenew(ident, **notes(tenant, data))
         return await read_back(tenant, ident)
 
     return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
@@ -83,7 +83,7 @@ async def pause(
     until = plannable(data.pause_till, "/pause_till") if data.pause_till is not None else None
 
     async def act() -> ChangedSubscription:
-        await tenant.subscriptions.pause(ident, pause_till=until, **notes(data))
+        await tenant.subscriptions.pause(ident, pause_till=until, **notes(tenant, data))
         return await read_back(tenant, ident)
 
     return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
@@ -105,7 +105,7 @@ async def resume(
     ident = uuid_in_path(subscription_id, "subscription_id")
 
     async def act() -> ChangedSubscription:
-        await tenant.subscriptions.resume(ident, **notes(data))
+        await tenant.subscriptions.resume(ident, **notes(tenant, data))
         return await read_back(tenant, ident)
 
     return await once(tenant.ledger, idempotency_key, _about(ident), act, keyed=False)
@@ -128,7 +128,7 @@ async def defer(
     until = plannable(data.defer_till, "/defer_till")
 
     async def act() -> ChangedSubscription:
-        await tenant.subscriptions.defer(ident, defer_till=until, **notes(data))
+        await tenant.subscriptions.defer(ident, defer_till=until, **notes(tenant, data))
         return await read_back(tenant, ident)
 
     return await once(tenant.ledger, idempotency_key, _about(ident, until=until), act, keyed=False)

@@ -44,7 +44,7 @@ async def discount(
 
     async def act() -> ChangedSubscription:
         await tenant.subscriptions.discount(
-            ident, percent=data.percent, count_of_iterations=data.count_of_iterations, **notes(data)
+            ident, percent=data.percent, count_of_iterations=data.count_of_iterations, **notes(tenant, data)
         )
         return await read_back(tenant, ident)
 
@@ -90,7 +90,7 @@ async def migrate(
             strategy=data.strategy,
             strict_mode=data.strict_mode,
             dry_run=data.dry_run,
-            **notes(data),
+            **notes(tenant, data),
         )
         result = MigrationResult.public(migration)
         payment = result.payment_result

@@ -1,12 +1,17 @@
 """Tokens that are limited to one customer: what they reach, and what they never do."""
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.support.gateway import Tenant
+from clients.secret import Secret
+from gateway.settings import FunnelFoxSettings, Settings
+from tests.support.gateway import RunningGateway, Tenant
+from tests.support.scripted_vendor import ScriptedVendor
 
 ADA = "user-ada"
 GRACE = "user-grace"
@@ -16,6 +21,12 @@ LINUS = "user-linus"
 """Has a subscription."""
 
 SESSION = {"price_point": "yearly-premium", "email_address": "a@example.com", "integration_type": "fakeintegration"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop that the gateway runs on."""
+    return "asyncio"
 
 
 @pytest.fixture
@@ -137,6 +148,30 @@ def test_an_own_subscription_is_changed_in_the_subjects_name(ada: httpx.Client, 
 
     assert foreign.json()["code"] == "subject_mismatch"
     assert (changed.status_code, "AUTORENEW_OFF" in changed.json()["status"]) == (200, True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("action", ["enable-autorenew", "disable-autorenew", "resume"])
+@pytest.mark.parametrize("body", [b"", b"null", b"{}"])
+async def test_a_change_without_a_body_names_the_subject(database_path: Path, action: str, body: bytes) -> None:
+    """
+    The vendor learns whose subscription it is, also where the caller had nothing to say.
+    """
+    ident = str(uuid4())
+    async with ScriptedVendor() as vendor:
+        vendor.succeeds(f'{{"subscriptions": [{{"subs_id": "{ident}"}}]}}')
+        fox = FunnelFoxSettings(url=vendor.url, org_id="acme", secret_key=Secret("sk_1"))
+        url = Secret(f"sqlite:///{database_path}")
+        with RunningGateway(Settings(database_url=url, sandbox="off", log_level="error", funnelfox=fox)) as gateway:
+            _, secret = await asyncio.to_thread(gateway.token, mode="live", subject=ADA)
+            headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+            async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as client:
+                changed = await client.post(f"/v1/subscriptions/{ident}/{action}", content=body)
+
+    (sent,) = [
+        heard.json() for heard in vendor.heard if heard.path == f"/acme/v1/subscription/{action.replace('-', '_')}"
+    ]
+    assert (changed.status_code, sent["external_id"]) == (200, ADA)
 
 
 def test_a_customer_opens_and_pays_an_order_of_their_own(ada: httpx.Client) -> None:
