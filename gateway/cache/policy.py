@@ -87,6 +87,8 @@ class Flight:
         self.key = key
         self.span = get_current_span().get_span_context()
         """Below which it happens, for those who wait to refer to."""
+        self.stores = True
+        """Whether anyone who waits lets its result be kept."""
         self.outdated = False
         """Whether the key was dropped since it began: then its result may not be kept."""
         self.task: asyncio.Task[Loaded]
@@ -195,6 +197,10 @@ class Cache:
         age = self.clock() - held.born
         return (held, age) if age < held.lifetime.end else None
 
+    def good_for(self, lifetime: Lifetime) -> Lifetime:
+        """For how long something is good at this moment: while Redis is gone, nobody tells of writes elsewhere."""
+        return lifetime if self._shared is None or self._shared.reachable else lifetime.alone()
+
     def seconds_left(self) -> float:
         """What is left of the current request's time."""
         start = began.get()
@@ -205,9 +211,10 @@ class Cache:
         found = self._flights.get((key, True))
         return found if found is not None or anew else self._flights.get((key, False))
 
-    def load(self, key: str, source: Source, *, purpose: Purpose) -> Flight:
-        """Begin to load."""
+    def load(self, key: str, source: Source, *, purpose: Purpose, stores: bool = True) -> Flight:
+        """Begin to load; the result is kept if `stores`, or if somebody joins who lets it be kept."""
         flight = Flight(key)
+        flight.stores = stores
         context = copy_context()
         context.run(_own_time, background=purpose == "revalidation")
         obtained = self._revalidated if purpose == "revalidation" else self._obtained
@@ -357,8 +364,9 @@ class Cache:
             raise
         data = _encoded(value) if source.whole(value) else None
         held = None
-        if data is not None and await self._current(flight, look, data, born=born, fetched_at=fetched_at, of=lifetime):
-            held = self.memory.put(flight.key, data, fetched_at=fetched_at, born=born, lifetime=lifetime)
+        kept = data if flight.stores else None
+        if kept is not None and await self._current(flight, look, kept, born=born, fetched_at=fetched_at, of=lifetime):
+            held = self.memory.put(flight.key, kept, fetched_at=fetched_at, born=born, lifetime=lifetime)
         return Loaded(value=value, data=data, fetched_at=fetched_at, born=born, lifetime=lifetime, held=held)
 
     async def _current(

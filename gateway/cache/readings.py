@@ -15,7 +15,8 @@ Forwarded = Literal["bypass", "miss", "request", "stale"]
 """Why the vendor was asked, in the words of RFC 9211."""
 
 _AGE: Final = re.compile(rb"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
-_ANEW: Final = re.compile(rb"(?:^|[,\s])no-(?:cache|store)(?:$|[,;\s=])")
+_ANEW: Final = re.compile(rb"(?:^|[,\s])no-cache(?:$|[,;\s=])")
+_UNSTORED: Final = re.compile(rb"(?:^|[,\s])no-store(?:$|[,;\s=])")
 
 _GRAVITY: Final[tuple[Status, ...]] = ("hit", "collapsed", "stale", "bypass", "miss")
 """What a request is said to be that met several: the last of these."""
@@ -48,28 +49,46 @@ class Reading:
     Args:
         oldest: The age in seconds up to which something kept will do; below 0: nothing will.
         none_match: The caller's `If-None-Match`.
+        stores: Whether the answer may be kept for others.
     """
 
-    def __init__(self, *, oldest: float = math.inf, none_match: bytes | None = None) -> None:
+    def __init__(self, *, oldest: float = math.inf, none_match: bytes | None = None, stores: bool = True) -> None:
         self.oldest = oldest
         self.none_match = none_match
+        self.stores = stores
         self.outcomes: list[Outcome] = []
 
     @classmethod
     def of(cls, headers: Iterable[Any]) -> "Reading":
         """What a request's headers ask."""
-        oldest, none_match = math.inf, None
+        oldest, none_match, stores = math.inf, None, True
         for name, value in headers:
             if name == b"cache-control":
                 oldest = min(oldest, _oldest(value.lower()))
+                stores = stores and _UNSTORED.search(value.lower()) is None
             elif name == b"if-none-match":
                 none_match = value if none_match is None else none_match + b"," + value
-        return cls(oldest=oldest, none_match=none_match)
+        return cls(oldest=oldest, none_match=none_match, stores=stores)
 
     @property
     def anew(self) -> bool:
         """Whether the caller asks for something newer than what happens to be kept."""
-        return self.oldest != math.inf
+        return self.oldest != math.inf or not self.stores
+
+    def takes_hit(self, age: float) -> bool:
+        """Whether something fresh of this age will do."""
+        return self.stores and age <= self.oldest
+
+    def takes_stale(self, age: float, *, allowed: float) -> bool:
+        """Whether something stale of this age will do where the vendor fails.
+
+        Args:
+            age: In seconds.
+            allowed: The age below which it is given to anyone who does not insist.
+        """
+        if self.oldest < 0:
+            return False
+        return age < allowed or (self.oldest != math.inf and age <= self.oldest)
 
     @property
     def status(self) -> Status | None:

@@ -116,6 +116,11 @@ class SharedLevel:
         """Commands that Redis did not answer."""
         store.subscribe(CHANNEL, heard=self._heard, missed=lambda: forget_where(lambda _: True))
 
+    @property
+    def reachable(self) -> bool:
+        """Whether what other processes drop is heard here."""
+        return self._store.state.reachable
+
     async def close(self) -> None:
         """Stop trying."""
         if self._paying is not None:

@@ -11,7 +11,7 @@ from opentelemetry.trace import Span
 from clients.errors import CircuitOpen, CredentialsRefused, NotConfigured, RateLimited, Refused, Unanswered
 from clients.spans import child
 from gateway.cache.memory import Held, Variant
-from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Source
+from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Purpose, Source
 from gateway.cache.readings import Forwarded, Outcome, Reading
 from gateway.cache.topics import Key, Topic
 from gateway.principal import Mode
@@ -91,7 +91,7 @@ class TenantCache:
         """An answer that was made before from what is kept, if it will do; waits for a load that is under way."""
         key = self._key(topic)
         if (kept := self._kept(key)) is None:
-            if (flight := self._cache.under_way(key, anew=self.reading.anew)) is None:
+            if (flight := self._under_way(key)) is None:
                 return None
             self._joined = flight
             with _seen(topic, waits_for=flight) as span:
@@ -143,23 +143,29 @@ class TenantCache:
         if (found := self._cache.find(key)) is None:
             return None
         held, age = found
-        if age < held.lifetime.fresh and age <= self.reading.oldest:
-            return held, Outcome(
-                status="hit", age=age, fresh=held.lifetime.fresh, held=held, fetched_at=held.fetched_at
-            )
-        if age < held.lifetime.revalidated_until and not self.reading.anew:
-            return held, _stale(held, age, "stale-while-revalidate")
+        lifetime = self._cache.good_for(held.lifetime)
+        if age < lifetime.fresh and self.reading.takes_hit(age):
+            return held, Outcome(status="hit", age=age, fresh=lifetime.fresh, held=held, fetched_at=held.fetched_at)
+        if age < lifetime.revalidated_until and not self.reading.anew:
+            return held, self._stale(held, age, "stale-while-revalidate")
         return None
+
+    def _under_way(self, key: str) -> Flight | None:
+        """A load that this request may wait for; from now on its result may be kept if this request lets it."""
+        if (flight := self._cache.under_way(key, anew=self.reading.anew)) is not None and self.reading.stores:
+            flight.stores = True
+        return flight
 
     async def _loaded(self, key: str, source: Source) -> Any:
         anew, had = self.reading.anew, self._cache.find(key) is not None
         flight = self._joined if self._joined is not None and self._joined.key == key else None
-        flight = flight or self._cache.under_way(key, anew=anew)
+        flight = flight or self._under_way(key)
         collapsed = flight is not None
         with _seen(source.topic, waits_for=flight) as span:
             span.set_attribute(CACHE, "collapsed" if collapsed else "miss")
             if flight is None:
-                flight = self._cache.load(key, source, purpose="request" if anew else "miss")
+                purpose: Purpose = "request" if anew else "miss"
+                flight = self._cache.load(key, source, purpose=purpose, stores=self.reading.stores)
             _ = await flight.settled(self._cache.seconds_left())
         if (failure := flight.failure(source.topic)) is not None:
             return self._instead_of(failure, key, source.topic)
@@ -176,11 +182,12 @@ class TenantCache:
     def _instead_of(self, failure: BaseException, key: str, topic: Topic) -> Any:
         """Something stale where the vendor can't answer."""
         found = self._cache.find(key)
-        if isinstance(failure, MENDED) and found is not None and not self.reading.anew:
+        if isinstance(failure, MENDED) and found is not None:
             held, age = found
             value = self._value(held, topic)
-            if value is not None and age < held.lifetime.fresh + held.lifetime.stale_if_error:
-                self._saw(_stale(held, age, "stale-if-error"))
+            allowed = held.lifetime.fresh + held.lifetime.stale_if_error
+            if value is not None and self.reading.takes_stale(age, allowed=allowed):
+                self._saw(self._stale(held, age, "stale-if-error"))
                 return value
         self._saw(Outcome(status="miss", forwarded=self._reason(had=found is not None)))
         raise failure
@@ -193,12 +200,12 @@ class TenantCache:
     def _outcome(self, loaded: Loaded, *, forwarded: Forwarded, collapsed: bool) -> Outcome:
         age, held = self._cache.clock() - loaded.born, loaded.held
         if loaded.elsewhere and held is not None and age >= held.lifetime.fresh:
-            return _stale(held, age, "stale-while-revalidate")
+            return self._stale(held, age, "stale-while-revalidate")
         known = Outcome(
             status="collapsed" if collapsed else "miss",
             forwarded=forwarded,
             age=age,
-            fresh=loaded.lifetime.fresh if held is not None else 0.0,
+            fresh=self._cache.good_for(loaded.lifetime).fresh if held is not None else 0.0,
             held=held,
             fetched_at=loaded.fetched_at,
         )
@@ -220,17 +227,16 @@ class TenantCache:
         counts = self._cache.counts
         setattr(counts, outcome.status, getattr(counts, outcome.status) + 1)
 
-
-def _stale(held: Held, age: float, detail: str) -> Outcome:
-    return Outcome(
-        status="stale",
-        forwarded="stale",
-        age=age,
-        fresh=held.lifetime.fresh,
-        held=held,
-        fetched_at=held.fetched_at,
-        detail=detail,
-    )
+    def _stale(self, held: Held, age: float, detail: str) -> Outcome:
+        return Outcome(
+            status="stale",
+            forwarded="stale",
+            age=age,
+            fresh=self._cache.good_for(held.lifetime).fresh,
+            held=held,
+            fetched_at=held.fetched_at,
+            detail=detail,
+        )
 
 
 def _surely_unasked(error: BaseException) -> bool:

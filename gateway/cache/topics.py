@@ -1,6 +1,6 @@
 """What is kept, for how long, and under which key."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from typing_extensions import override
@@ -10,6 +10,10 @@ from gateway.principal import Mode
 
 Kind = Literal["list", "detail"]
 """What topics have their times in common."""
+
+
+ALONE_SECONDS: Final = 1.0
+"""How soon a write shows everywhere; without word from the other processes, so long is anything fresh at most."""
 
 
 class Lifetime(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +35,10 @@ class Lifetime(msgspec.Struct, frozen=True, array_like=True):
     def end(self) -> float:
         """The age from which it is worth nothing."""
         return self.fresh + max(self.stale, self.stale_if_error)
+
+    def alone(self) -> "Lifetime":
+        """The same while no other process can say what it dropped."""
+        return Lifetime(min(self.fresh, ALONE_SECONDS), 0.0, self.stale_if_error)
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):

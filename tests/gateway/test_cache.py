@@ -208,6 +208,34 @@ def test_a_caller_who_insists_is_never_given_something_stale(opened: Opened, san
     assert reply.status_code == 502
 
 
+def test_a_caller_who_prefers_what_is_new_is_given_something_stale_before_a_failure(
+    opened: Opened, sandbox: Sandbox
+) -> None:
+    """`max-age=1` has the vendor asked; where it fails, what is kept is better than nothing."""
+    with opened(cache_list_fresh_seconds=1e-6, cache_list_stale_seconds=0) as gateway:
+        tenant = tenant_of(gateway, sandbox)
+        with tenant.client() as api:
+            first = api.get("/v1/domains")
+            tenant.fails(LIST, "status", status=500)
+            reply = api.get("/v1/domains", headers={"cache-control": "max-age=1"})
+
+    assert (reply.status_code, reply.content) == (200, first.content)
+    assert cache_status(reply) == "gateway; fwd=stale; detail=stale-if-error"
+
+
+def test_a_caller_may_leave_nothing_behind(kept: Tenant) -> None:
+    """The vendor is asked for them, and for the next caller again."""
+    with kept.client() as api:
+        unkept = [api.get("/v1/domains", headers={"cache-control": "no-store"}) for _ in range(2)]
+        after = api.get("/v1/domains")
+
+    assert {(cache_status(reply), reply.headers["cache-control"]) for reply in unkept} == {
+        ("gateway; fwd=request", "no-store")
+    }
+    assert cache_status(after) == "gateway; fwd=miss; stored"
+    assert kept.calls(LIST) == 3
+
+
 @pytest.mark.parametrize(
     ("write", "touched"),
     [

@@ -308,7 +308,8 @@ def test_those_who_insist_share_a_call_of_their_own() -> None:
         (b"no-cache", -1.0),
         (b"max-age=0", -1.0),
         (b"Max-Age=30", 30.0),
-        (b"max-age=30, no-store", -1.0),
+        (b"max-age=30, no-store", 30.0),
+        (b"no-cache, no-store", -1.0),
         (b"private", math.inf),
         (b"x-no-cache", math.inf),
         (b"max-age=soon", math.inf),
@@ -317,6 +318,73 @@ def test_those_who_insist_share_a_call_of_their_own() -> None:
 def test_directives_are_read_as_they_are_meant(header: bytes, oldest: float) -> None:
     """What a caller does not say is not taken for a wish."""
     assert Reading.of([(b"cache-control", header)]).oldest == oldest
+
+
+@pytest.mark.parametrize(
+    ("reading", "age", "stale"),
+    [
+        (Reading(), 3000.0, True),
+        (Reading(oldest=10.0), 200.0, True),
+        (Reading(oldest=10.0), 3000.0, True),
+        (Reading(stores=False), 3000.0, True),
+        (Reading(oldest=-1.0), 70.0, False),
+        (Reading(oldest=-1.0, stores=False), 70.0, False),
+    ],
+)
+def test_only_who_insists_gets_a_failure_where_something_stale_will_do(
+    reading: Reading, age: float, *, stale: bool
+) -> None:
+    """`max-age=10` prefers what is new, and `no-store` leaves nothing behind: neither asks for a failure."""
+
+    async def asked() -> None:
+        clock, vendor = Clock(), Vendor()
+        kept = cache(Lifetime(60.0, 300.0, 3600.0), clock=clock)
+        await of(kept).fetch(TOPIC, vendor.reads())
+        clock.seconds += age
+        if stale:
+            await of(kept, reading=reading).fetch(TOPIC, fail)
+        else:
+            with pytest.raises(TimedOut):
+                await of(kept, reading=reading).fetch(TOPIC, fail)
+        await kept.close()
+
+    asyncio.run(asked())
+
+    assert [outcome.detail for outcome in reading.outcomes] == ["stale-if-error" if stale else None]
+
+
+@pytest.mark.parametrize(("oldest", "stale"), [(200.0, True), (100.0, True), (99.0, False)])
+def test_what_is_as_young_as_the_caller_asks_will_do_where_the_vendor_fails(oldest: float, *, stale: bool) -> None:
+    """Also where nothing stale is given to others then."""
+
+    async def asked() -> tuple[BaseException | list[int], ...]:
+        clock, vendor = Clock(), Vendor()
+        kept = cache(Lifetime(60.0, 300.0, 0.0), clock=clock)
+        await of(kept).fetch(TOPIC, vendor.reads())
+        clock.seconds += 100
+        answer = await asyncio.gather(
+            of(kept, reading=Reading(oldest=oldest)).fetch(TOPIC, fail), return_exceptions=True
+        )
+        await kept.close()
+        return tuple(answer)
+
+    (answer,) = asyncio.run(asked())
+
+    assert isinstance(answer, list) == stale
+
+
+@pytest.mark.parametrize(("joins", "calls"), [(False, 2), (True, 1)])
+def test_what_one_caller_will_not_have_kept_is_kept_for_another_who_waits(calls: int, *, joins: bool) -> None:
+    """One call for both, and it is the second who has it kept; without them it is not."""
+
+    async def asked() -> int:
+        kept, vendor = cache(), Vendor()
+        readings = [Reading(stores=False), *([Reading(oldest=-1.0)] if joins else [])]
+        await asyncio.gather(*(of(kept, reading=reading).fetch(TOPIC, vendor.reads(3)) for reading in readings))
+        await of(kept).fetch(TOPIC, vendor.reads())
+        return vendor.calls
+
+    assert asyncio.run(asked()) == calls
 
 
 def test_a_load_in_the_background_has_a_time_of_its_own() -> None:

@@ -171,6 +171,47 @@ def test_without_redis_each_goes_on_alone(apis: list[httpx.Client], shared: Tena
     until(lambda: hostname in apis[1].get("/v1/domains").text)
 
 
+def test_without_redis_a_write_shows_elsewhere_all_the_same(
+    replicas: list[RunningGateway], apis: list[httpx.Client], shared: Tenant, valkey: Valkey
+) -> None:
+    """
+    Nobody tells the other of it, so that the other does not rely on what it has:
+    it asks again in time, and shows nothing stale meanwhile. Where the vendor
+    fails, what it has is better than nothing.
+    """
+    valkey.stop()
+    for replica in replicas:
+        until(partial(_alone, replica))
+    for api in apis:
+        api.get("/v1/domains")
+    hostname = f"new.{shared.name}.com"
+
+    created = apis[0].post("/v1/domains", json={"hostname": hostname})
+    seen: list[httpx.Response] = []
+
+    def look() -> httpx.Response:
+        seen.append(apis[1].get("/v1/domains"))
+        return seen[-1]
+
+    until(lambda: hostname in look().text)
+    shared.fails(LIST, "status", status=500)
+    until(lambda: "stale" in look().headers["cache-status"])
+
+    assert created.status_code == 201
+    assert all(int(told.partition("ttl=")[2].partition(";")[0]) <= 1 for told in _told(seen))
+    assert "stale-while-revalidate" not in "".join(_told(seen))
+    assert (seen[-1].status_code, "stale-if-error" in _told(seen)[-1], hostname in seen[-1].text) == (200, True, True)
+
+
+def _alone(replica: RunningGateway) -> bool:
+    with replica.client() as anyone:
+        return '"redis":{"state":"unavailable"' in anyone.get("/health/ready").text
+
+
+def _told(replies: list[httpx.Response]) -> list[str]:
+    return [reply.headers["cache-status"] for reply in replies]
+
+
 def test_what_lies_in_redis_is_not_believed_blindly(apis: list[httpx.Client], shared: Tenant, valkey: Valkey) -> None:
     """Another release's bytes, half a value, nonsense: the vendor is asked."""
     key = str(Key(shared.name, "test", "domains"))
