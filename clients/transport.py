@@ -92,7 +92,7 @@ class Reply(httpx.Response):
     """A whole answer.
 
     httpx's own way to a body that is there already leads through a stream and
-    its decoders, and takes as long as all the rest of a call.
+    its decoders; this one is short.
 
     Args:
         answer: As it came.

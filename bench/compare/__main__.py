@@ -34,7 +34,7 @@ CHARTED: Final = ((HIT, 64), (MISS, 64), (MISS, 16), (MERGED, 64))
 
 
 async def _measured(*, quick: bool) -> tuple[list[Figure], list[Contest], Stage]:
-    rounds, seconds = (2, 1) if quick else (5, 2)
+    rounds, seconds = (2, 1) if quick else (4, 2)
     async with stage() as on:
         held = await contests.contests(on, rounds=rounds, seconds=seconds)
         figures = contests.figures(held)

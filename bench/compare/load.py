@@ -1,4 +1,4 @@
-"""Load: `wrk` where there is one, or else a generator of our own, whose ceiling is near 25,000 requests a second."""
+"""Load: `wrk` where there is one, or else a generator of our own, in Python and slower."""
 
 import asyncio
 import shutil
