@@ -73,7 +73,8 @@ def _written(figures: list[Figure], held: list[Contest], surroundings: str) -> N
     tables = [markdown(HEADINGS, [figure.cells() for figure in figures]), markdown(CONTEST, rows(held))]
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text("\n\n".join([before + BEGIN, surroundings, *tables, END]) + after)
+    picture = "![Requests a second, by contest](../bench/results/chart.svg)"
+    PAGE.write_text("\n\n".join([before + BEGIN, picture, surroundings, *tables, END]) + after)
 
 
 def main() -> int:
