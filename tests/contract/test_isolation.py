@@ -1,5 +1,6 @@
 """Nothing of one tenant, mode or customer reaches another: walked over every route, with another's identifiers."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
@@ -8,8 +9,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
 from gateway.app import document
+from gateway.settings import Settings
+from gateway.storage.database import Database
 from gateway.upstreams import OWN_SCOPES, SCOPES
+from tests.support.databases import emptied
 from tests.support.gateway import RunningGateway, Tenant
 
 DOCUMENT = document()
@@ -83,6 +89,35 @@ OF_A_TENANT = [scope for scope in SCOPES if scope != "admin"]
 
 every_call_of_tenants = pytest.mark.parametrize("call", OF_TENANTS, ids=lambda call: call.operation)
 every_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.operation)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def gateway(
+    request: pytest.FixtureRequest, sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
+    """One on each kind of database, with its cache and without limits that an attacker's many calls would meet."""
+    url = Secret(f"sqlite:///{tmp_path_factory.mktemp('isolation') / 'gateway.db'}")
+    if request.param == "postgresql":
+        url = emptied("postgresql", request.getfixturevalue)
+        asyncio.run(_migrated(url))
+    settings = Settings(
+        database_url=url,
+        encryption_keys=Secret("a-key-that-has-at-least-32-characters"),
+        sandbox=sandbox_server.url,
+        log_level="error",
+        limit_per_minute=0,
+        limit_money_per_minute=0,
+        limit_probe_per_minute=0,
+        limit_guesses_per_minute=0,
+    )
+    with RunningGateway(settings) as running:
+        yield running
+
+
+async def _migrated(url: Secret) -> None:
+    database = Database(url)
+    await database.migrate()
+    await database.close()
 
 
 @pytest.fixture(scope="module")
