@@ -16,6 +16,7 @@ RESET: Final = struct.pack("ii", 1, 0)
 """`SO_LINGER` that ends a connection by a reset instead of a polite end."""
 
 SERVER_FAILURES: Final = 500
+TOO_MANY: Final = 429
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +28,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the caller was let down; a refusal is an answer."""
-        return self.status >= SERVER_FAILURES
+        """Whether the caller was let down, or turned away unheard; any other refusal is an answer."""
+        return self.status >= SERVER_FAILURES or self.status == TOO_MANY
 
 
 class Caller:

@@ -131,16 +131,16 @@ async def _places(vendor: Vendor, read: Callable[[], Awaitable[bool]]) -> int:
     """How many calls reach the vendor at once, if more are made than may.
 
     Raises:
-        RuntimeError: Fewer ended well than reached it.
+        RuntimeError: None reached it, or fewer ended well than did.
     """
     await _until_quiet(vendor)
     await vendor.tell(VENDOR, "hold")
     reads = [asyncio.ensure_future(read()) for _ in range(ASKED)]
-    held = await _settled(vendor)
+    held = await _settled(vendor, reads)
     await vendor.tell(VENDOR, "answer")
     ended = await asyncio.gather(*reads, return_exceptions=True)
-    if (well := sum(one is True for one in ended)) < held:
-        raise RuntimeError(f"{held} calls reached the vendor, and {well} ended well")
+    if not 0 < held <= sum(one is True for one in ended):
+        raise RuntimeError(f"{held} calls reached the vendor, and {sum(one is True for one in ended)} ended well")
     return held
 
 
@@ -150,11 +150,11 @@ async def _surplus(vendor: Vendor, places: int) -> int:
     return max(0, (await vendor.tell(VENDOR)).connections - places)
 
 
-async def _settled(vendor: Vendor) -> int:
-    """How many calls the vendor holds, once that changes no more."""
+async def _settled(vendor: Vendor, reads: list["asyncio.Future[bool]"]) -> int:
+    """How many calls the vendor holds, once that changes no more, or there are none that it could hold."""
     loop = asyncio.get_running_loop()
     held, since = 0, loop.time()
-    while not held or loop.time() < since + STILL_SECONDS:
+    while not all(read.done() for read in reads) and (not held or loop.time() < since + STILL_SECONDS):
         await asyncio.sleep(0.02)
         if (now := (await vendor.tell(VENDOR)).held) != held:
             held, since = now, loop.time()
