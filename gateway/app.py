@@ -14,48 +14,49 @@ from litestar.di import Provide
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from clients.spans import tracer
-from gateway import failures
 from gateway.audit import Audit
 from gateway.auth import Gate, caller
-from gateway.body import StrictRequest
 from gateway.cache.memory import Memory
 from gateway.cache.policy import Cache
 from gateway.cache.shared import SharedLevel
-from gateway.client_address import ClientAddress, Guesses
-from gateway.cors import Cors
-from gateway.edge import Application, Edge
-from gateway.encryption import Keyring
+from gateway.cached_topics import lifetimes
 from gateway.health import Health
-from gateway.last_used import LastUsed
-from gateway.limits import Limits
-from gateway.load import Load
+from gateway.http import failures
+from gateway.http.body import StrictRequest
+from gateway.http.cors import Cors
+from gateway.http.edge import Application, Edge
+from gateway.http.paths import Namesakes
+from gateway.limits.client_address import ClientAddress, Guesses
+from gateway.limits.load import Load
+from gateway.limits.rates import Limits
+from gateway.limits.windows import Windows
 from gateway.metrics import Metrics
-from gateway.observing import Observing
-from gateway.operations import Operations
-from gateway.paths import Namesakes
+from gateway.observing.assembly import Observing
+from gateway.operations.ledger import Operations
+from gateway.operations.settling import Settling
+from gateway.serving.stopping import Notice
 from gateway.settings import Settings
-from gateway.settling import Settling
 from gateway.shared_store import SharedStore
-from gateway.stopping import Notice
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
 from gateway.storage.ownership import OwnershipStore
 from gateway.storage.tokens import TokenStore
 from gateway.telemetry import Log
-from gateway.tenancy import Tenancy
-from gateway.token_desk import token_desk
-from gateway.token_lookups import Lookups
-from gateway.tokens import Recogniser, Tokens
-from gateway.upstreams import Upstreams, lifetimes, scene_of, tenant_context
-from gateway.windows import Windows
+from gateway.tenants.encryption import Keyring
+from gateway.tenants.tenancy import Tenancy
+from gateway.tokens.desk import token_desk
+from gateway.tokens.last_used import LastUsed
+from gateway.tokens.lifecycle import Recogniser, Tokens
+from gateway.tokens.lookups import Lookups
+from gateway.upstreams import Upstreams, scene_of, tenant_context
 from routes import ROUTERS
 from routes.docs.site import Site
 from routes.ownership import OWNERS
 from routes.settlement import KINDS
 
 if TYPE_CHECKING:
-    from gateway.identity_provider import IdentityProvider
+    from gateway.oidc.identity_provider import IdentityProvider
 
 DEPENDENCIES: Final = {
     "tenant": Provide(tenant_context, sync_to_thread=False),
@@ -221,8 +222,8 @@ def _with_issuer(
     """Who knows the tokens, and the issuer of those that are not ours, if there is one."""
     if not configured.oidc.issuer:
         return tokens, None
-    from gateway.identity_provider import IdentityProvider  # noqa: PLC0415 - ten megabytes, where there is an issuer
-    from gateway.oidc import Authenticator, Jwts  # noqa: PLC0415 - the same
+    from gateway.oidc.identity_provider import IdentityProvider  # noqa: PLC0415 - ten megabytes, where there is an issuer
+    from gateway.oidc.jwts import Authenticator, Jwts  # noqa: PLC0415 - the same
 
     issuer = IdentityProvider(configured.oidc.issuer, provider=provider, log=log)
     return Authenticator(tokens, Jwts(configured.oidc, issuer, time)), issuer

@@ -13,18 +13,19 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from clients.secret import Secret
-from gateway import query
 from gateway.audit import Audit
 from gateway.cache.answers import Answer, variant
 from gateway.cache.policy import Cache
 from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
-from gateway.client_address import Guesses
-from gateway.edge import Exchange
-from gateway.limits import Limits, Name, refused, within
-from gateway.load import Load
-from gateway.paths import decoded
+from gateway.http import query
+from gateway.http.edge import Exchange
+from gateway.http.paths import decoded
+from gateway.http.rfc9457 import Problem
+from gateway.limits.client_address import Guesses
+from gateway.limits.load import Load
+from gateway.limits.rates import Limits, Name, refused, within
 from gateway.principal import Principal
 from gateway.problems import (
     InsufficientScope,
@@ -33,10 +34,10 @@ from gateway.problems import (
     TokenMissing,
     ValidationFailed,
 )
-from gateway.rfc9457 import Problem
+from gateway.scopes import SCOPES
 from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
-from gateway.tokens import Recogniser
-from gateway.upstreams import SCOPES, tenant_context
+from gateway.tokens.lifecycle import Recogniser
+from gateway.upstreams import tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
 

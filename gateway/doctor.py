@@ -22,11 +22,11 @@ from clients.errors import (
 )
 from gateway import telemetry
 from gateway.metrics import Metrics
+from gateway.observing.watching import Vendors
 from gateway.settings import Settings
 from gateway.storage.database import Database
-from gateway.tenancy import Tenancy
+from gateway.tenants.tenancy import Tenancy
 from gateway.upstreams import HARMLESS, Upstreams, VendorAccounts
-from gateway.watching import Vendors
 
 FAILING: Final = 1
 """The exit code when a vendor that is configured does not work."""

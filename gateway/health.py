@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.directory import Directory
+from gateway.observing.watching import Vendors
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
 from gateway.telemetry.traces import Collector
-from gateway.tokens import DEFAULT_TENANT
-from gateway.upstreams import ACCESS_TOKEN, ORG_ID, SECRET_KEY
-from gateway.watching import Vendors
+from gateway.tenants.directory import Directory
+from gateway.tokens.lifecycle import DEFAULT_TENANT
+from gateway.vendor_credentials import ACCESS_TOKEN, ORG_ID, SECRET_KEY
 
 if TYPE_CHECKING:
-    from gateway.identity_provider import IdentityProvider
+    from gateway.oidc.identity_provider import IdentityProvider
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,10 +19,12 @@ from litestar.params import HeaderParameter
 from clients import errors
 from clients.timeouts import patience
 from clients.tracing import attempts
-from gateway.edge import Exchange
-from gateway.intentions import Intention
-from gateway.operations import DAY_SECONDS, PATH, Operations, digest_of
-from gateway.outcomes import Answer, Operation, State
+from gateway.http.edge import Exchange
+from gateway.http.rfc9457 import Fault
+from gateway.operations.intentions import Intention
+from gateway.operations.ledger import DAY_SECONDS, PATH, Operations, digest_of
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import refused
 from gateway.principal import Principal
 from gateway.problems import (
     IdempotencyInProgress,
@@ -35,8 +37,6 @@ from gateway.problems import (
     UpstreamAuthFailed,
     ValidationFailed,
 )
-from gateway.rfc9457 import Fault
-from gateway.settling import refused
 from gateway.storage.database import Unavailable
 from gateway.storage.operations import InstrumentSpent, KeyTaken, ResourceTaken
 from gateway.telemetry import Log

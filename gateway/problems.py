@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from clients import errors
-from gateway.rfc9457 import Problem, UpstreamReference
+from gateway.http.rfc9457 import Problem, UpstreamReference
 
 DEFAULT_WAIT: Final = 5
 """Seconds for `Retry-After` when a vendor asks us to slow down and does not say for how long."""

@@ -1,43 +1,18 @@
 """The configuration: from the environment only, every fault found at once."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_network
-from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from clients.secret import Secret
+from gateway import setting_values as values
 
 T = TypeVar("T")
 
-ORG_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
-"""What may stand in the billing vendor's path: nothing that could change the path."""
-
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-
-_HOSTNAME: Final = re.compile(
-    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
-)
-
 NO_SUBJECT: Final = "none"
 """In the place of a claim's name: the issuer's JWTs are not limited to one customer each."""
-
-LONGEST_ISSUER: Final = 300
-"""Characters; with a `sub` behind it, it is the name of a caller wherever callers are recorded."""
-
-LAST_PORT: Final = 65535
-
-LIMIT_OF_FILE: Final = 64 * 1024
-"""Bytes of a `NAME_FILE`: a secret is short, and a mistaken path may lead to anything."""
-
-SHORTEST_KEY: Final = 32
-"""Characters of an encryption key, which must be beyond guessing: 128 bits in hexadecimal."""
 
 _NAME_OF_LEVEL = Literal["debug", "info", "warning", "error"]
 
@@ -187,31 +162,31 @@ def from_environment(environment: Mapping[str, str] | None = None, *, to_serve: 
     read = _Reader(os.environ if environment is None else environment)
     settings = Settings(
         funnelflux=FunnelFluxSettings(
-            url=read.get("FUNNELFLUX_URL", _url, FunnelFluxSettings().url),
-            auth_url=read.get("FUNNELFLUX_AUTH_URL", _url, FunnelFluxSettings().auth_url),
+            url=read.get("FUNNELFLUX_URL", values.url, FunnelFluxSettings().url),
+            auth_url=read.get("FUNNELFLUX_AUTH_URL", values.url, FunnelFluxSettings().auth_url),
             access_token=read.secret("FUNNELFLUX_ACCESS_TOKEN"),
             access_token_file=read.get("FUNNELFLUX_ACCESS_TOKEN_FILE", str, None),
             refresh_token=read.secret("FUNNELFLUX_REFRESH_TOKEN"),
             refresh_token_file=read.get("FUNNELFLUX_REFRESH_TOKEN_FILE", str, None),
-            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", hostname, None),
+            cname_target=read.get("FUNNELFLUX_CNAME_TARGET", values.hostname, None),
         ),
         funnelfox=FunnelFoxSettings(
-            url=read.get("FUNNELFOX_URL", _url, FunnelFoxSettings().url),
-            org_id=read.get("FUNNELFOX_ORG_ID", org_id, None),
+            url=read.get("FUNNELFOX_URL", values.url, FunnelFoxSettings().url),
+            org_id=read.get("FUNNELFOX_ORG_ID", values.org_id, None),
             secret_key=read.secret("FUNNELFOX_SECRET_KEY"),
             secret_key_file=read.get("FUNNELFOX_SECRET_KEY_FILE", str, None),
         ),
         oidc=_oidc(read),
-        database_url=read.secret("GATEWAY_DATABASE_URL", _database_url) or Settings().database_url,
-        redis_url=read.secret("GATEWAY_REDIS_URL", _redis_url),
-        encryption_keys=read.secret("GATEWAY_ENCRYPTION_KEYS", _keys),
-        credentials_dir=read.get("GATEWAY_CREDENTIALS_DIR", _folder, None),
-        sandbox=read.get("GATEWAY_SANDBOX", _sandbox, Settings().sandbox),
-        public_url=read.get("GATEWAY_PUBLIC_URL", _url, ""),
-        cors_origins=read.get("GATEWAY_CORS_ORIGINS", _origins, ()),
-        trusted_proxies=read.get("GATEWAY_TRUSTED_PROXIES", _networks, ()),
-        log_level=read.get("GATEWAY_LOG_LEVEL", _one_of(_NAME_OF_LEVEL), Settings().log_level),
-        log_format=read.get("GATEWAY_LOG_FORMAT", _one_of(Literal["json", "console"]), Settings().log_format),
+        database_url=read.secret("GATEWAY_DATABASE_URL", values.database_url) or Settings().database_url,
+        redis_url=read.secret("GATEWAY_REDIS_URL", values.redis_url),
+        encryption_keys=read.secret("GATEWAY_ENCRYPTION_KEYS", values.encryption_keys),
+        credentials_dir=read.get("GATEWAY_CREDENTIALS_DIR", values.folder, None),
+        sandbox=read.get("GATEWAY_SANDBOX", values.sandbox, Settings().sandbox),
+        public_url=read.get("GATEWAY_PUBLIC_URL", values.url, ""),
+        cors_origins=read.get("GATEWAY_CORS_ORIGINS", values.origins, ()),
+        trusted_proxies=read.get("GATEWAY_TRUSTED_PROXIES", values.networks, ()),
+        log_level=read.get("GATEWAY_LOG_LEVEL", values.one_of(_NAME_OF_LEVEL), Settings().log_level),
+        log_format=read.get("GATEWAY_LOG_FORMAT", values.one_of(Literal["json", "console"]), Settings().log_format),
         **{name: read.get(f"GATEWAY_{name.upper()}", parse, getattr(Settings(), name)) for name, parse in _NUMBERS},
     )
     if to_serve and settings.encryption_keys is None and not settings.database_url.reveal().startswith("sqlite"):
@@ -245,23 +220,23 @@ class _Reader:
             return default
 
     def secret(self, name: str, parse: Callable[[str], str] | None = None) -> Secret | None:
-        parse = parse or credential
+        parse = parse or values.credential
         if f"{name}_FILE" not in self._environment:
             value = self.get(name, parse, "")
             return Secret(value) if value else None
         if self._environment.get(name):
             self.faults.append(f"{name}: give either {name} or {name}_FILE, not both.")
             return None
-        return self.get(f"{name}_FILE", lambda path: Secret(parse(_content(path))), None)
+        return self.get(f"{name}_FILE", lambda path: Secret(parse(values.content_of(path))), None)
 
 
 def _oidc(read: _Reader) -> OidcSettings:
     usual = OidcSettings()
     found = OidcSettings(
-        issuer=read.get("GATEWAY_OIDC_ISSUER", _issuer, usual.issuer),
-        audience=read.get("GATEWAY_OIDC_AUDIENCE", credential, usual.audience),
+        issuer=read.get("GATEWAY_OIDC_ISSUER", values.issuer, usual.issuer),
+        audience=read.get("GATEWAY_OIDC_AUDIENCE", values.credential, usual.audience),
         **{
-            name: read.get(f"GATEWAY_OIDC_{name.upper()}", credential, getattr(usual, name))
+            name: read.get(f"GATEWAY_OIDC_{name.upper()}", values.credential, getattr(usual, name))
             for name in ("tenant_claim", "mode_claim", "scope_claim", "subject_claim")
         },
     )
@@ -271,210 +246,26 @@ def _oidc(read: _Reader) -> OidcSettings:
     return found
 
 
-def _content(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(LIMIT_OF_FILE + 1)
-        text = content.decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError("the file can't be read as text.") from error
-    if not text or len(content) > LIMIT_OF_FILE:
-        raise ValueError("the file is empty or far too long for a secret.")
-    return text
-
-
-def _url(text: str) -> str:
-    # The value may hold a password, so no message repeats it.
-    if not _VISIBLE.fullmatch(text):
-        raise ValueError("must be visible ASCII characters only.")
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https URL.")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("must have neither credentials, query nor fragment.")
-    _ = parts.port  # Raises ValueError if it is no port.
-    return urlunsplit(parts).rstrip("/")
-
-
-def on_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine, so that nobody can listen in."""
-    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
-
-
-def _issuer(text: str) -> str:
-    _ = _url(text)
-    if urlsplit(text).scheme != "https" and not on_loopback(text):
-        raise ValueError("must be an https URL, except on this machine.")
-    if len(text) > LONGEST_ISSUER:
-        raise ValueError(f"must not be longer than {LONGEST_ISSUER} characters.")
-    return text  # As it was given: a trailing slash is part of an issuer's name.
-
-
-def _database_url(text: str) -> str:
-    try:
-        url = make_url(text)
-    except ArgumentError as error:
-        raise ValueError("is no database URL.") from error
-    if url.drivername not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError("must begin with sqlite:/// or postgresql://.")
-    if url.drivername == "sqlite" and (url.host or url.database in {None, "", ":memory:"}):
-        raise ValueError("must name a file, as in sqlite:///gateway.db or sqlite:////var/lib/gateway.db.")
-    return text
-
-
-def _redis_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"redis", "rediss"}:
-        raise ValueError("must begin with redis:// or rediss://.")
-    return text
-
-
-def _sandbox(text: str) -> str:
-    return text if text in {"embedded", "off"} else _url(text)
-
-
-def credential(text: str) -> str:
-    """A token or key that a header can carry.
-
-    Raises:
-        ValueError: With the rest of a sentence.
-    """
-    if not _VISIBLE.fullmatch(text):
-        raise ValueError("must be visible ASCII characters, on one line.")
-    return text
-
-
-def hostname(text: str) -> str:
-    """A hostname, such as a CNAME's target.
-
-    Raises:
-        ValueError: With the rest of a sentence.
-    """
-    if not _HOSTNAME.fullmatch(text):
-        raise ValueError("must be a hostname.")
-    return text
-
-
-def org_id(text: str) -> str:
-    """What may stand in the billing vendor's path.
-
-    Raises:
-        ValueError: With the rest of a sentence.
-    """
-    if not ORG_ID.fullmatch(text):
-        raise ValueError("may hold letters, digits, '_' and '-' only.")
-    return text
-
-
-def origin(text: str) -> str:
-    """One origin of pages, or `*`.
-
-    Raises:
-        ValueError: With the rest of a sentence.
-    """
-    stripped = text.strip().rstrip("/")
-    if stripped != "*" and (urlsplit(stripped).path or "," in stripped or not urlsplit(_url(stripped)).hostname):
-        raise ValueError("must be an origin such as https://app.example.com, or '*'.")
-    return stripped
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(origin(part) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError("must be origins such as https://app.example.com, separated by commas, or '*'.") from error
-
-
-def _keys(text: str) -> str:
-    keys = [key.strip() for key in text.split(",")]
-    if not all(len(key) >= SHORTEST_KEY and _VISIBLE.fullmatch(key) for key in keys):
-        raise ValueError(
-            f"must be keys of {SHORTEST_KEY} or more visible ASCII characters, separated by commas; "
-            "`openssl rand -base64 32` makes one."
-        )
-    return ",".join(keys)
-
-
-def _folder(text: str) -> str:
-    if not Path(text).is_absolute() or ".." in Path(text).parts:
-        raise ValueError("must be an absolute path.")
-    return text
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas.") from error
-
-
-def _one_of(literal: Any) -> Callable[[str], Any]:
-    allowed = literal.__args__
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}.")
-        return text
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 3600:  # noqa: PLR2004 - an hour: beyond it no caller waits
-        raise ValueError("must be more than 0 and at most 3600 seconds.")
-    return value
-
-
-def _seconds_or_none(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 3600:  # noqa: PLR2004 - as above
-        raise ValueError("must be 0 to 3600 seconds.")
-    return value
-
-
-def _age(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 86400:  # noqa: PLR2004 - a day: what is older is no cache but an archive
-        raise ValueError("must be 0 to 86400 seconds.")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):  # noqa: PLR2004 - no overflow
-        raise ValueError("must be a whole number, 1 or more.")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    return 0 if text == "0" else _count(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= LAST_PORT):
-        raise ValueError(f"must be a port, 1 to {LAST_PORT}.")
-    return int(text[:6])
-
-
 _NUMBERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
-    ("deadline_seconds", _seconds),
-    ("money_deadline_seconds", _seconds),
-    ("connect_seconds", _seconds),
-    ("read_attempt_seconds", _seconds),
-    ("cache_list_fresh_seconds", _age),
-    ("cache_list_stale_seconds", _age),
-    ("cache_list_stale_if_error_seconds", _age),
-    ("cache_detail_fresh_seconds", _age),
-    ("cache_entries", _count),
-    ("cache_bytes", _count),
-    ("breaker_calls", _count),
-    ("metrics_port", _port),
-    ("breaker_open_seconds", _seconds),
-    ("audit_retention_days", _count),
-    ("operation_retention_days", _count),
-    ("limit_per_minute", _limit),
-    ("limit_money_per_minute", _limit),
-    ("limit_probe_per_minute", _limit),
-    ("limit_guesses_per_minute", _limit),
-    ("concurrency", _count),
-    ("drain_seconds", _seconds_or_none),
+    ("deadline_seconds", values.seconds),
+    ("money_deadline_seconds", values.seconds),
+    ("connect_seconds", values.seconds),
+    ("read_attempt_seconds", values.seconds),
+    ("cache_list_fresh_seconds", values.age),
+    ("cache_list_stale_seconds", values.age),
+    ("cache_list_stale_if_error_seconds", values.age),
+    ("cache_detail_fresh_seconds", values.age),
+    ("cache_entries", values.count),
+    ("cache_bytes", values.count),
+    ("breaker_calls", values.count),
+    ("metrics_port", values.port),
+    ("breaker_open_seconds", values.seconds),
+    ("audit_retention_days", values.count),
+    ("operation_retention_days", values.count),
+    ("limit_per_minute", values.limit),
+    ("limit_money_per_minute", values.limit),
+    ("limit_probe_per_minute", values.limit),
+    ("limit_guesses_per_minute", values.limit),
+    ("concurrency", values.count),
+    ("drain_seconds", values.seconds_or_none),
 )

@@ -70,7 +70,7 @@ class SharedStore:
         from redis.asyncio.retry import Retry  # noqa: PLC0415 - see above
         from redis.backoff import NoBackoff  # noqa: PLC0415 - the same
 
-        from gateway.traced_redis import TracedRedis  # noqa: PLC0415 - the same
+        from gateway.telemetry.redis_spans import TracedRedis  # noqa: PLC0415 - the same
 
         # Without retries of its own: a second try costs the request more than going on alone.
         self.redis: Redis = TracedRedis.from_url(

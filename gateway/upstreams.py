@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
 from time import time
 from typing import Any, Final, cast
 
@@ -23,108 +22,31 @@ from clients.billing.operations import PRICE_POINTS as LIST_PRICE_POINTS
 from clients.billing.payments import PaymentsClient
 from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
-from clients.billing.wire import Feature, PricePoint
 from clients.breaker import BreakerLimits
-from clients.domains.client import GET as GET_DOMAIN
 from clients.domains.client import LIST as LIST_DOMAINS
 from clients.domains.client import DomainsClient
 from clients.domains.credentials import Authenticated, Bearers, Credentials, Keeper, Memory
-from clients.domains.wire import CheckResult, DomainInfo, DomainSummary
 from clients.errors import Operation as VendorOperation
 from clients.sandbox.credentials import credentials as sandbox_credentials
 from clients.secret import Secret
 from clients.timeouts import Timeouts
 from clients.transport import Unconfigured, Upstream, layered
-from gateway import settings as values
-from gateway.bearers import Shared
 from gateway.cache.policy import Cache
 from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
-from gateway.cache.topics import Kind, Lifetime, Topic
-from gateway.credential_sources import Sources
-from gateway.directory import Directory, Own, Tenant
-from gateway.edge import Exchange
-from gateway.encryption import Keyring
-from gateway.fingerprints import fingerprint
+from gateway.http.edge import Exchange
+from gateway.http.rfc9457 import Occurrence
 from gateway.idempotency import Ledger, ledger_of
-from gateway.outcomes import Operation
+from gateway.observing.watching import Vendors
+from gateway.operations.outcomes import Operation
 from gateway.principal import Mode, Principal
-from gateway.rfc9457 import Occurrence
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
-from gateway.storage.database import Database
-from gateway.storage.tenants import TenantStore
 from gateway.subjects import Belongings
 from gateway.telemetry import Log
-from gateway.tenants import Rules, Slot, Tenants, claims_of
-from gateway.watching import Vendors
-
-SCOPES: Final[Mapping[str, str]] = {
-    "domains:read": "Read custom domains and check hostnames.",
-    "domains:write": "Register and remove custom domains.",
-    "catalog:read": "Read price points and features.",
-    "catalog:write": "Create and change price points and features.",
-    "subscriptions:read": "Read subscriptions.",
-    "subscriptions:write": "Pause, resume, cancel, defer, discount and move subscriptions.",
-    "payments:read": "Read payments and transactions.",
-    "payments:refund": "Give payments back.",
-    "payments:charge": "Charge a saved card.",
-    "customers:read": "Find customers and read what they own.",
-    "checkout:write": "Open checkout sessions and pay them.",
-    "tokens:write": "Make and manage tokens of the own tenant and mode, with scopes it holds itself.",
-    "admin": "Operate the gateway: tenants, all tokens, the audit, the cache. It implies no other scope.",
-}
-"""Every scope a token can have, and what it allows."""
-
-OWN_SCOPES: Final = frozenset({"tokens:write", "admin"})
-"""Those that are about the gateway itself: what they allow calls no vendor."""
-
-ACCESS_TOKEN: Final = "funnelflux_access_token"  # noqa: S105 - a name, not a value
-REFRESH_TOKEN: Final = "funnelflux_refresh_token"  # noqa: S105 - a name, not a value
-ORG_ID: Final = "funnelfox_org_id"
-SECRET_KEY: Final = "funnelfox_secret_key"  # noqa: S105 - a name, not a value
-
-RULES: Final = Rules(
-    slots={
-        ACCESS_TOKEN: Slot(values.credential, realm=domains.NAME),
-        REFRESH_TOKEN: Slot(values.credential, realm=domains.NAME),
-        ORG_ID: Slot(values.org_id, realm=billing.NAME, secret=False),
-        # A key alone is no account: the organization is.
-        SECRET_KEY: Slot(values.credential, realm=None),
-    },
-    hostname=values.hostname,
-    origin=values.origin,
-)
-"""Which credentials a tenant can have, and what it may be like."""
-
-DOMAIN_LIST: Final = Topic(name="domains", kind="list", shape=list[DomainSummary], operation=LIST_DOMAINS)
-PRICE_POINTS: Final = Topic(name="price-points", kind="list", shape=list[PricePoint], operation=LIST_PRICE_POINTS)
-FEATURES: Final = Topic(name="features", kind="list", shape=list[Feature], operation=LIST_FEATURES)
-
-
-def domain_detail(hostname: str) -> Topic:
-    """One domain and its check, by its canonical hostname."""
-    return Topic(name=f"domain:{hostname}", kind="detail", shape=tuple[DomainInfo, CheckResult], operation=GET_DOMAIN)
-
-
-TOPICS: Final = (DOMAIN_LIST, domain_detail("{hostname}"), PRICE_POINTS, FEATURES)
-"""All that is kept. Money, customers, subscriptions and transactions are not among it, and never will be."""
-
-
-FAMILIES: Final = tuple(topic.family for topic in TOPICS)
-"""What a purge may name."""
-
-
-def lifetimes(settings: Settings) -> Mapping[Kind, Lifetime]:
-    """For how long each kind of topic is good."""
-    return {
-        "list": Lifetime(
-            settings.cache_list_fresh_seconds,
-            settings.cache_list_stale_seconds,
-            settings.cache_list_stale_if_error_seconds,
-        ),
-        "detail": Lifetime(settings.cache_detail_fresh_seconds),
-    }
-
+from gateway.tenants.bearers import Shared
+from gateway.tenants.directory import Directory, Tenant
+from gateway.tenants.fingerprints import fingerprint
+from gateway.vendor_credentials import ACCESS_TOKEN, ORG_ID, REFRESH_TOKEN, SECRET_KEY
 
 MODES: Final[tuple[Mode, ...]] = ("live", "test")
 
@@ -133,62 +55,6 @@ AUTH: Final = "funnelflux-auth"
 
 MOST_TENANTS: Final = 1000
 """Tenants whose clients are kept ready; the others' are made anew, at the cost of one validation."""
-
-
-def own_tenant(settings: Settings) -> Own:
-    """The default tenant, as the settings describe it."""
-    flux, fox = settings.funnelflux, settings.funnelfox
-    organization = Secret(fox.org_id) if fox.org_id is not None else None
-    given = {
-        ACCESS_TOKEN: flux.access_token,
-        REFRESH_TOKEN: flux.refresh_token,
-        ORG_ID: organization,
-        SECRET_KEY: fox.secret_key,
-    }
-    files = {
-        ACCESS_TOKEN: flux.access_token_file,
-        REFRESH_TOKEN: flux.refresh_token_file,
-        SECRET_KEY: fox.secret_key_file,
-    }
-    return Own(
-        cname_target=flux.cname_target,
-        credentials={slot: value for slot, value in given.items() if value is not None},
-        files={slot: path for slot, path in files.items() if path is not None},
-    )
-
-
-def sources_of(settings: Settings) -> Sources:
-    """Reads tenants' credentials, from where the settings allow."""
-    folder = Path(settings.credentials_dir) if settings.credentials_dir is not None else None
-    return Sources(Keyring.of(settings.encryption_keys), folder=folder)
-
-
-async def _nobody_to_tell() -> None:
-    """Other processes look for themselves."""
-
-
-def tenants_of(
-    settings: Settings, database: Database, *, changed: Callable[[], Awaitable[None]] = _nobody_to_tell
-) -> Tenants:
-    """What registers tenants.
-
-    Args:
-        settings: The whole configuration.
-        database: Where they are kept.
-        changed: Is awaited after every change.
-    """
-    return Tenants(
-        TenantStore(database),
-        sources_of(settings),
-        rules=RULES,
-        reserved=claims_of(RULES.slots, own_tenant(settings).credentials),
-        now=time,
-        changed=changed,
-    )
-
-
-bearer_fingerprint: Final = partial(fingerprint, domains.NAME)
-"""Stands for a bearer, configured or renewed: both are of one realm."""
 
 
 class VendorAccounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from litestar.params import JSONBody
 from gateway.auth import needs
 from gateway.cache.policy import Cache
 from gateway.cache.topics import Choice
+from gateway.cached_topics import FAMILIES
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
-from gateway.upstreams import FAMILIES, TenantContext
+from gateway.upstreams import TenantContext
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

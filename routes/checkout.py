@@ -11,10 +11,10 @@ from litestar.params import FromPath, JSONBody
 
 from clients.billing import wire
 from gateway.auth import needs
+from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.intentions import about_order, followed

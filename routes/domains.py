@@ -12,12 +12,13 @@ from clients.domains import wire
 from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
 from gateway.auth import needs
+from gateway.cached_topics import DOMAIN_LIST, domain_detail
 from gateway.fanout import with_optional
+from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
-from gateway.upstreams import DOMAIN_LIST, TenantContext, domain_detail
+from gateway.upstreams import TenantContext
 from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
 from routes.shapes.hostnames import hostname as canonical
 from routes.shapes.missing import Missing

@@ -6,11 +6,12 @@ from litestar.params import JSONBody
 
 from clients.errors import UpstreamError
 from gateway.auth import needs
+from gateway.cached_topics import FEATURES
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
-from gateway.upstreams import FEATURES, TenantContext
+from gateway.upstreams import TenantContext
 from routes.shapes.catalog import Feature, NewFeature, WrittenFeature
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 

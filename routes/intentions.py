@@ -6,8 +6,8 @@ import msgspec
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.intentions import Intention
-from gateway.outcomes import Operation
+from gateway.operations.intentions import Intention
+from gateway.operations.outcomes import Operation
 from gateway.upstreams import TenantContext
 from routes.ownership import first_order
 from routes.shapes.payments import PaymentResult, PaymentState

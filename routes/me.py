@@ -6,7 +6,7 @@ from litestar import Request, Router, get
 from litestar.di import NamedDependency
 
 from gateway.auth import needs
-from gateway.limits import Limits
+from gateway.limits.rates import Limits
 from gateway.principal import Principal
 from gateway.subjects import Whose
 from routes.shapes.tokens import Me

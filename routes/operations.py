@@ -9,11 +9,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import OURS
-from gateway.operations import Operations, visible
-from gateway.outcomes import Operation, State
+from gateway.operations.intentions import OURS
+from gateway.operations.ledger import Operations, visible
+from gateway.operations.outcomes import Operation, State
+from gateway.operations.settling import Settling
 from gateway.problems import NotFound
-from gateway.settling import Settling
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.ownership import OPERATION

@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from gateway.operations import visible
+from gateway.operations.ledger import visible
 from gateway.subjects import Owned, Owners
 from gateway.upstreams import TenantContext
 

@@ -13,10 +13,10 @@ from clients.billing import wire
 from clients.billing.operations import TRANSACTION_REPORT
 from clients.errors import UpstreamError
 from gateway.auth import needs
+from gateway.http.rfc9457 import Fault, UpstreamReference
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
-from gateway.rfc9457 import Fault, UpstreamReference
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.ownership import first_order

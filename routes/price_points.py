@@ -10,12 +10,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from clients.billing import wire
 from clients.errors import UpstreamError
 from gateway.auth import needs
-from gateway.body import csv_file
+from gateway.cached_topics import PRICE_POINTS
+from gateway.http.body import csv_file
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
-from gateway.upstreams import PRICE_POINTS, TenantContext
+from gateway.upstreams import TenantContext
 from routes.shapes.catalog import PricePoint, WrittenPricePoint
 from routes.shapes.missing import Missing
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page

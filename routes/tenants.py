@@ -6,15 +6,15 @@ from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from gateway.auth import needs
-from gateway.directory import Directory
-from gateway.edge import Exchange
+from gateway.http.edge import Exchange
+from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, ledger_of, once
-from gateway.intentions import OURS
+from gateway.operations.intentions import OURS
 from gateway.problems import NotFound, TenantExists, VendorAccountTaken
-from gateway.rfc9457 import Fault
 from gateway.storage.claims import AccountTaken
 from gateway.storage.tenants import NameTaken, TenantRecord
-from gateway.tenants import Tenants
+from gateway.tenants.directory import Directory
+from gateway.tenants.registry import Tenants
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.tenants import NewTenant, Tenant, TenantChange
 

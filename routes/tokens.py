@@ -9,13 +9,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
 from gateway.auth import needs_any
-from gateway.edge import Exchange
+from gateway.http.edge import Exchange
 from gateway.idempotency import IdempotencyKey, ledger_of, once
-from gateway.intentions import OURS, SECRET
+from gateway.operations.intentions import OURS, SECRET
 from gateway.problems import RotationConflict
 from gateway.storage.tokens import TokenRecord
-from gateway.token_desk import TokenDesk
-from gateway.tokens import NotRotated
+from gateway.tokens.desk import TokenDesk
+from gateway.tokens.lifecycle import NotRotated
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, key_of, no_cursor, page_from
 from routes.shapes.tokens import DelegatedToken, IssuedToken, NewToken, RotatedToken, Rotation, Token, TokenChange
 

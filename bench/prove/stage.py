@@ -18,10 +18,10 @@ from bench.prove.caller import Caller
 from bench.prove.vendor import Vendor
 from clients.secret import Secret
 from gateway.principal import Mode
+from gateway.scopes import SCOPES
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
-from gateway.tokens import DEFAULT_TENANT, Tokens
-from gateway.upstreams import SCOPES
+from gateway.tokens.lifecycle import DEFAULT_TENANT, Tokens
 
 COMMAND: Final = str(Path(sys.executable).with_name("gateway"))
 

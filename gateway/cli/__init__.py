@@ -8,13 +8,14 @@ import click
 import msgspec
 
 from clients.sandbox.credentials import credentials
-from gateway import VERSION, doctor, serving
+from gateway import VERSION, doctor
 from gateway.app import document
 from gateway.cli import audit, cache, operations, tenants, tokens
 from gateway.cli.environment import configured, fail, masked, refuse, with_database
+from gateway.serving import server
 from gateway.settings import Settings
 from gateway.storage.database import Database
-from gateway.tokens import DEFAULT_TENANT
+from gateway.tokens.lifecycle import DEFAULT_TENANT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,13 +38,13 @@ def serve(host: str, port: int, workers: int) -> None:
         refuse("several workers share their state through Redis: set GATEWAY_REDIS_URL, or use --workers 1.")
     with_database(given, _nothing, any_schema=True)
     try:
-        listening = serving.inherited() or serving.listen(host, port)
-    except serving.PortTaken as error:
+        listening = server.inherited() or server.listen(host, port)
+    except server.PortTaken as error:
         fail(str(error))
-    click.echo(f"Serving on {serving.address_of(listening)}", err=True)
+    click.echo(f"Serving on {server.address_of(listening)}", err=True)
     try:
-        sys.exit(serving.serve(given, listening, workers=workers))
-    except serving.PortTaken as error:
+        sys.exit(server.serve(given, listening, workers=workers))
+    except server.PortTaken as error:
         fail(str(error))
 
 
@@ -56,13 +57,13 @@ def sandbox(host: str, port: int, *, expose: bool) -> None:
     from clients.sandbox.server import PortTaken, SandboxServer  # noqa: PLC0415 - needed here alone
 
     try:
-        server = SandboxServer(host, port, expose=expose)
+        emulator = SandboxServer(host, port, expose=expose)
     except ValueError:
         refuse(f"{host} can be reached by others, and the sandbox lets anyone in; add --expose if that is meant.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with server:
-            click.echo(_exports(server.url))
+        with emulator:
+            click.echo(_exports(emulator.url))
             while True:
                 signal.pause()
     except KeyboardInterrupt:

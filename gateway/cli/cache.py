@@ -5,11 +5,11 @@ import click
 from gateway import telemetry
 from gateway.cache.shared import SharedLevel
 from gateway.cache.topics import Choice
+from gateway.cached_topics import FAMILIES
 from gateway.cli.environment import configured, fail, refuse, with_audit
 from gateway.principal import Mode
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
-from gateway.upstreams import FAMILIES
 
 
 @click.group("cache")

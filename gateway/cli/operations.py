@@ -10,15 +10,15 @@ import click
 import msgspec
 
 from gateway.cli.environment import configured, fail, refuse, with_audit, with_database
-from gateway.encryption import Keyring, Unreadable
-from gateway.operations import Operations
-from gateway.outcomes import Operation, State
+from gateway.http.rfc9457 import Occurrence
+from gateway.operations.ledger import Operations
+from gateway.operations.outcomes import Operation, State
+from gateway.operations.settling import resolve
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Occurrence
 from gateway.settings import Settings
-from gateway.settling import resolve
 from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
+from gateway.tenants.encryption import Keyring, Unreadable
 from routes.settlement import KINDS
 from routes.shapes.operations import OperationDetails
 

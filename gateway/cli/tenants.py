@@ -16,12 +16,12 @@ from msgspec import UNSET
 
 from clients.secret import Secret
 from gateway.cli.environment import configured, fail, refuse, with_audit, with_database
-from gateway.credential_sources import Unusable, content
 from gateway.problems import ValidationFailed
 from gateway.storage.claims import AccountTaken
 from gateway.storage.tenants import NameTaken, TenantRecord
-from gateway.tenants import LONGEST_VALUE, Change, Tenants
-from gateway.upstreams import RULES, tenants_of
+from gateway.tenants.credential_sources import Unusable, content
+from gateway.tenants.registry import LONGEST_VALUE, Change, Tenants
+from gateway.vendor_credentials import RULES, tenants_of
 
 T = TypeVar("T")
 

@@ -10,8 +10,9 @@ import msgspec
 
 from gateway.cli.environment import Duration, configured, fail, printable, refuse, with_audit, with_database
 from gateway.principal import Mode
+from gateway.scopes import SCOPES
 from gateway.storage.tokens import TokenRecord, TokenStore
-from gateway.tokens import (
+from gateway.tokens.lifecycle import (
     DEFAULT_TENANT,
     HIGHEST_LIMIT,
     LONGEST_LIFETIME,
@@ -24,7 +25,6 @@ from gateway.tokens import (
     OwnLimits,
     Tokens,
 )
-from gateway.upstreams import SCOPES
 from routes.shapes.times import from_unix
 from routes.shapes.tokens import IssuedToken, RotatedToken, Token
 

@@ -16,15 +16,15 @@ from rich.text import Text
 
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
-from gateway import serving
 from gateway.app import create_app
 from gateway.demo.shown import Collected
 from gateway.demo.walk import StepFailed, walk
+from gateway.scopes import SCOPES
+from gateway.serving import server
 from gateway.settings import FunnelFluxSettings, Settings
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
-from gateway.tokens import Tokens
-from gateway.upstreams import SCOPES
+from gateway.tokens.lifecycle import Tokens
 
 PORTS_TRIED: Final = 20
 """After the wanted port; a developer's machine has some taken."""
@@ -43,7 +43,7 @@ def main() -> int:
             funnelflux=FunnelFluxSettings(cname_target="cname.sandbox.example.net"),
         )
         token = asyncio.run(_token(settings))
-        with serving.in_thread(create_app(settings, spans), _listening(_port())) as url:
+        with server.in_thread(create_app(settings, spans), _listening(_port())) as url:
             console.print(
                 Text.assemble(("Funnel Gateway", "bold magenta"), f" at {url}, on the sandbox of both vendors")
             )
@@ -87,8 +87,8 @@ def _listening(port: int) -> socket.socket:
     """A socket on `port`, or on the next free one."""
     for wanted in range(port, port + PORTS_TRIED):
         try:
-            return serving.listen("127.0.0.1", wanted)
-        except serving.PortTaken:
+            return server.listen("127.0.0.1", wanted)
+        except server.PortTaken:
             continue
     sys.exit(f"The ports {port} to {port + PORTS_TRIED - 1} are all taken; choose another with PORT=.")
 

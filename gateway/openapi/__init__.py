@@ -14,13 +14,13 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from gateway import VERSION
-from gateway.body import StrictRequest
+from gateway.http.body import StrictRequest
+from gateway.http.rfc9457 import ProblemBody
 from gateway.openapi import examples, headers
 from gateway.openapi.operations import Renderer
 from gateway.openapi.schemas import Schemas
 from gateway.openapi.surface import Operation, operations
-from gateway.rfc9457 import ProblemBody
-from gateway.upstreams import SCOPES
+from gateway.scopes import SCOPES
 
 DESCRIPTION: Final = """\
 One authenticated surface in front of FunnelFlux Pro custom domains and FunnelFox Billing.

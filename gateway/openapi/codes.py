@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from gateway.intentions import Intention
+from gateway.http.rfc9457 import Problem
 from gateway.openapi.surface import Operation
+from gateway.operations.intentions import Intention
 from gateway.problems import BY_CREATION, BY_SCOPE, SecretAlreadyShown, catalogue
-from gateway.rfc9457 import Problem
-from gateway.upstreams import OWN_SCOPES
+from gateway.scopes import OWN_SCOPES
 
 ALWAYS: Final = ("malformed_request", "validation_failed", "internal_error")
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.rfc9457 import Fault, Occurrence, Problem, UpstreamReference
+from gateway.http.rfc9457 import Fault, Occurrence, Problem, UpstreamReference
 
 _AT: Final = Occurrence("", "/v1/...", "req_Vq3nT0c9sKjT2mXbq1hZkQ", "4bf92f3577b34da6a3ce929d0e0e4736")
 """Where the problems of the document happened: nowhere."""

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.http.rfc9457 import Problem, ProblemBody
 from gateway.openapi import codes, headers
 from gateway.openapi.examples import Example, Examples
 from gateway.openapi.schemas import Schemas
 from gateway.openapi.surface import JSON, Answer, Operation, Parameter
-from gateway.rfc9457 import Problem, ProblemBody
-from gateway.upstreams import SCOPES
+from gateway.scopes import SCOPES
 
 _SUCCESSES: Final = {
     HTTPStatus.CREATED: "Created. ",

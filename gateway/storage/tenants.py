@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.credential_sources import Held
 from gateway.storage.claims import CLAIMS, KEPT_SLOT, REVISION, Claims, claim, claim_free, take_turn
 from gateway.storage.database import METADATA, Database
 from gateway.storage.kept_bearers import KEPT_BEARERS
 from gateway.storage.tokens import TOKENS, count_change
+from gateway.tenants.credential_sources import Held
 
 TENANTS = Table(
     "tenants",

@@ -11,8 +11,8 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
 from gateway.auth import needs_nothing
+from gateway.http.rfc9457 import Problem
 from gateway.problems import NotFound, catalogue
-from gateway.rfc9457 import Problem
 from routes.docs.site import Site
 
 

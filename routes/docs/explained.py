@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+from gateway.http.rfc9457 import Problem
 from gateway.openapi import examples
 from gateway.problems import catalogue
-from gateway.rfc9457 import Problem
 from routes.docs.frame import Frame, main
 from routes.docs.html import Html, inline, joined, listing, tag
 from routes.docs.operations import Operation, codes, operations

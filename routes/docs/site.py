@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.rfc9457 import Problem
+from gateway.http.rfc9457 import Problem
 from routes.docs import reference
 from routes.docs.explained import Explanations
 from routes.docs.files import PAGE, PAGE_WITH_SCRIPT, Bundle, File

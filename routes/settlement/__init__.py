@@ -7,7 +7,7 @@ or a time alone never proves whose it is.
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.settling import Kind
+from gateway.operations.settling import Kind
 from routes.settlement.catalog import CATALOG
 from routes.settlement.charges import CHARGES
 from routes.settlement.domains import DOMAINS

@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from clients.billing import wire
-from gateway.outcomes import Answer, Operation, State
-from gateway.settling import Kind, Place, Verdict, told
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text
 from routes.shapes.catalog import WrittenFeature, WrittenPricePoint

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from clients.billing import wire
-from gateway.outcomes import Answer, Operation, State
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import Kind, Place, Verdict, refused, told
 from gateway.problems import PaymentFailed
-from gateway.settling import Kind, Place, Verdict, refused, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import done, open_still, text
 from routes.shapes.payments import PaymentResult, PaymentState

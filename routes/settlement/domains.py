@@ -4,8 +4,8 @@ from typing import Final
 
 from clients.domains import wire
 from clients.errors import BareNotFound, NotFound
-from gateway.outcomes import Answer, Operation, State
-from gateway.settling import Kind, Place, Verdict, told
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, done, not_done, open_still, text
 from routes.shapes.domains import DomainDetails

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
-from gateway.outcomes import Answer, Operation, State
-from gateway.settling import Kind, Place, Verdict, told
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import Kind, Place, Verdict, told
 from gateway.upstreams import Scene
 from routes.settlement.verdicts import UNREAD, not_done, open_still, text
 from routes.shapes.money import amount, real

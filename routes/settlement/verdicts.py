@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from gateway.outcomes import Answer, Operation, State
+from gateway.http.rfc9457 import Occurrence
+from gateway.operations.outcomes import Answer, Operation, State
+from gateway.operations.settling import Verdict, refused, told
 from gateway.problems import NotFound, UpstreamRejected
-from gateway.rfc9457 import Occurrence
-from gateway.settling import Verdict, refused, told
 
 UNREAD: Final = NotFound("It was found out later how this ended; read it for how it is now.")
 """Why an answer that is given later lacks what the vendor would have been asked for at the time."""

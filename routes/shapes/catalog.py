@@ -7,7 +7,7 @@ import msgspec
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.rfc9457 import Occurrence, Problem
+from gateway.http.rfc9457 import Occurrence, Problem
 from routes.shapes.missing import Missing
 from routes.shapes.money import amount
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 
 LONGEST_EXTERNAL_ID: Final = 256
 """Characters, as the vendor documents it."""

@@ -3,10 +3,10 @@
 import msgspec
 
 from clients.errors import UpstreamError
+from gateway.http.rfc9457 import Occurrence, Problem, ProblemBody
 from gateway.problems import (
     problem_of,
 )
-from gateway.rfc9457 import Occurrence, Problem, ProblemBody
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):

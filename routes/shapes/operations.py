@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.outcomes import Operation, State
+from gateway.operations.outcomes import Operation, State
 
 
 class OperationState(StrEnum):

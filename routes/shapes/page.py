@@ -8,8 +8,8 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 
 T = TypeVar("T")
 R = TypeVar("R")

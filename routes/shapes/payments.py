@@ -9,8 +9,8 @@ import msgspec
 
 from clients.billing import NAME, wire
 from clients.errors import UpstreamError
+from gateway.http.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.problems import PaymentCancelled, PaymentFailed, one_line
-from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
 from routes.shapes.catalog import Currency
 from routes.shapes.identifiers import Comment, ConfirmDuplicate, ExternalId, Reason
 from routes.shapes.missing import Missing

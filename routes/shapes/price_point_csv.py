@@ -10,9 +10,9 @@ from typing import Final, cast
 import msgspec
 
 from clients.billing import wire
-from gateway.body import MOST_FAULTS, escaped
+from gateway.http.body import MOST_FAULTS, escaped
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 from routes.shapes.missing import Missing
 
 BOM: Final = b"\xef\xbb\xbf"

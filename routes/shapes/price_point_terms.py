@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from clients.billing.catalog import PRICE_POINT_FIELDS
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 from routes.shapes.catalog import FeatureIdent
 from routes.shapes.identifiers import PricePointIdent
 from routes.shapes.money import Amount, parsed

@@ -9,7 +9,7 @@ import msgspec
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.rfc9457 import Occurrence, Problem
+from gateway.http.rfc9457 import Occurrence, Problem
 from routes.shapes.catalog import PricePoint
 from routes.shapes.identifiers import Comment, ConfirmDuplicate, ExternalId, PricePointIdent, Reason
 from routes.shapes.missing import Missing

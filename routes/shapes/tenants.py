@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from clients.secret import Secret
 from gateway.storage.tenants import TenantRecord
-from gateway.tenants import LONGEST_VALUE, MOST_ORIGINS, Change
+from gateway.tenants.registry import LONGEST_VALUE, MOST_ORIGINS, Change
 
 TenantName = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z", description="Which tokens name.", examples=["acme"])

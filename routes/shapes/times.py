@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(3000, 1, 1, tzinfo=UTC)

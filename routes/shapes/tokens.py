@@ -11,13 +11,15 @@ from msgspec import UNSET, UnsetType
 
 from clients.secret import Secret
 from gateway import durations
-from gateway.limits import NAMES
+from gateway.http.rfc9457 import Fault
+from gateway.limits.rates import NAMES
+from gateway.limits.windows import Standing
 from gateway.principal import Mode, Principal
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
+from gateway.scopes import SCOPES
 from gateway.storage.tokens import TokenRecord
-from gateway.token_desk import LONGEST_DELEGATED, delegable
-from gateway.tokens import (
+from gateway.tokens.desk import LONGEST_DELEGATED, delegable
+from gateway.tokens.lifecycle import (
     HIGHEST_LIMIT,
     LONGEST_LIFETIME,
     LONGEST_NAME,
@@ -26,8 +28,6 @@ from gateway.tokens import (
     TENANT,
     OwnLimits,
 )
-from gateway.upstreams import SCOPES
-from gateway.windows import Standing
 from routes.shapes.times import from_unix
 
 MOST_SCOPES: Final = 50

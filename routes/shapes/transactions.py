@@ -10,8 +10,8 @@ from typing import Annotated, Final
 import msgspec
 
 from clients.billing import wire
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 from routes.shapes.money import amount
 from routes.shapes.page import Meta, Page
 from routes.shapes.times import utc

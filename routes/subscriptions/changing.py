@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.upstreams import TenantContext
 from routes.ownership import SUBSCRIPTION
 from routes.shapes.identifiers import uuid_in_path

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
-from gateway.intentions import Intention
+from gateway.operations.intentions import Intention
 from gateway.upstreams import TenantContext
 from routes.intentions import about_migration, followed
 from routes.ownership import SUBSCRIPTION

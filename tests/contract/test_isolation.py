@@ -12,9 +12,9 @@ import pytest
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.app import document
+from gateway.scopes import OWN_SCOPES, SCOPES
 from gateway.settings import Settings
 from gateway.storage.database import Database
-from gateway.upstreams import OWN_SCOPES, SCOPES
 from tests.support.databases import emptied
 from tests.support.gateway import RunningGateway, Tenant
 

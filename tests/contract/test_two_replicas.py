@@ -16,9 +16,9 @@ import pytest
 
 from clients.sandbox.credentials import credentials
 from clients.sandbox.server import SandboxServer
-from gateway import serving
-from gateway.tokens import DEFAULT_TENANT
-from gateway.upstreams import SCOPES
+from gateway.scopes import SCOPES
+from gateway.serving import server
+from gateway.tokens.lifecycle import DEFAULT_TENANT
 from tests.support.commands import gateway
 from tests.support.databases import emptied
 from tests.support.hanging import until
@@ -39,7 +39,7 @@ class Release:
     @property
     def url(self) -> str:
         """The one port of all replicas."""
-        return serving.address_of(self.listening)
+        return server.address_of(self.listening)
 
     def token(self, *options: str) -> tuple[str, str]:
         """The id and the secret of a live token with every scope but the operator's."""
@@ -54,7 +54,7 @@ class Release:
 @pytest.fixture
 def release(valkey: Valkey, request: pytest.FixtureRequest) -> Iterator[Release]:
     """An empty database, brought to the current schema as the chart's job does it; nothing runs yet."""
-    with SandboxServer() as vendors, serving.listen("127.0.0.1", 0) as listening:
+    with SandboxServer() as vendors, server.listen("127.0.0.1", 0) as listening:
         made = credentials(DEFAULT_TENANT)
         environment = {
             "PATH": os.environ["PATH"],

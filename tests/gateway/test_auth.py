@@ -14,16 +14,16 @@ from gateway import telemetry
 from gateway.app import DEPENDENCIES, cache_of
 from gateway.audit import Audit
 from gateway.auth import Gate, UndeclaredRoute, needs, needs_any
-from gateway.client_address import ClientAddress, Guesses
-from gateway.limits import Limits
-from gateway.load import Load
+from gateway.limits.client_address import ClientAddress, Guesses
+from gateway.limits.load import Load
+from gateway.limits.rates import Limits
+from gateway.limits.windows import Windows
 from gateway.problems import TokenExpired
 from gateway.settings import Settings
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenStore
-from gateway.tokens import Tokens
-from gateway.windows import Windows
+from gateway.tokens.lifecycle import Tokens
 from routes import ROUTERS
 from routes.ownership import OWNERS
 from tests.support.gateway import RunningGateway, Tenant

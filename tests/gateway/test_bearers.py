@@ -17,11 +17,11 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from clients.transport import Upstream, layered
 from gateway import telemetry
-from gateway.bearers import TURN_SECONDS, Shared
-from gateway.encryption import Keyring
 from gateway.storage.database import Database
 from gateway.storage.kept_bearers import KeptBearers
-from gateway.upstreams import bearer_fingerprint
+from gateway.tenants.bearers import TURN_SECONDS, Shared
+from gateway.tenants.encryption import Keyring
+from gateway.vendor_credentials import bearer_fingerprint
 from tests.support.timing import timeouts
 
 

@@ -15,7 +15,7 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.principal import Principal
 from gateway.settings import Settings
-from gateway.token_secrets import new_secret
+from gateway.tokens.secret_form import new_secret
 from tests.support.commands import gateway, running
 from tests.support.databases import as_owner, emptied
 from tests.support.gateway import RunningGateway

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.client_address import ClientAddress
+from gateway.limits.client_address import ClientAddress
 
 PROXIES = ("10.0.0.0/8", "2001:db8:aaaa::/48")
 

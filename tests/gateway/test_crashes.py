@@ -6,13 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import serving
-from gateway.cors import Cors
-from gateway.edge import Edge
+from gateway.http.cors import Cors
+from gateway.http.edge import Edge
+from gateway.http.paths import Namesakes
 from gateway.metrics import Metrics
-from gateway.paths import Namesakes
-from gateway.reporting import Reporter
-from gateway.stopping import Notice
+from gateway.observing.reporting import Reporter
+from gateway.serving import server
+from gateway.serving.stopping import Notice
 from gateway.telemetry import logger, tracer_provider
 
 
@@ -43,7 +43,7 @@ def test_a_crash_tells_the_caller_nothing_and_the_log_no_secret(form: str, capfd
         log=log,
         notice=Notice(),
     )
-    with serving.in_thread(edge, serving.listen("127.0.0.1", 0)) as url:
+    with server.in_thread(edge, server.listen("127.0.0.1", 0)) as url:
         reply = httpx.get(f"{url}/v1/x", headers={"Authorization": "Bearer canary-7f3"})
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{url}/late", headers={"Authorization": "Bearer canary-7f3"})

@@ -8,7 +8,7 @@ from joserfc.jwk import OctKey, RSAKey
 from opentelemetry.sdk.trace import TracerProvider
 
 from gateway import telemetry
-from gateway.identity_provider import IdentityProvider, UnknownKey
+from gateway.oidc.identity_provider import IdentityProvider, UnknownKey
 from gateway.problems import IdentityProviderUnavailable
 from tests.support.issuer import Issuer, new_key
 

@@ -13,7 +13,7 @@ import pytest
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway import telemetry
-from gateway.limits import Limits
+from gateway.limits.rates import Limits
 from gateway.principal import Principal
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore

@@ -7,11 +7,11 @@ from typing import Final
 import pytest
 
 from clients.secret import Secret
-from gateway.intentions import Intention
-from gateway.operations import Operations
-from gateway.outcomes import Answer, State
+from gateway.http.rfc9457 import Occurrence
+from gateway.operations.intentions import Intention
+from gateway.operations.ledger import Operations
+from gateway.operations.outcomes import Answer, State
 from gateway.principal import Principal
-from gateway.rfc9457 import Occurrence
 from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
 from tests.support.databases import emptied

@@ -13,7 +13,7 @@ import pytest
 
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
-from gateway import serving
+from gateway.serving import server
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers, until
@@ -48,13 +48,13 @@ def shop(database_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     """A socket as a service manager holds it, which outlives every process that it is handed to."""
-    with serving.listen("127.0.0.1", 0) as held:
+    with server.listen("127.0.0.1", 0) as held:
         yield held
 
 
 def url(listening: socket.socket) -> str:
     """Where it is reached."""
-    return serving.address_of(listening)
+    return server.address_of(listening)
 
 
 def ready(listening: socket.socket) -> None:

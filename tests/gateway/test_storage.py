@@ -18,7 +18,7 @@ from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
 from gateway.storage.database import METADATA, Database, Unavailable
 from gateway.storage.tenants import TENANTS
 from gateway.storage.tokens import TokenStore
-from gateway.tokens import Tokens
+from gateway.tokens.lifecycle import Tokens
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Database], Coroutine[None, None, T]]], T]
@@ -175,7 +175,7 @@ from clients.secret import Secret
 from gateway.storage.database import Database
 from gateway.storage.tenants import TENANTS
 from gateway.storage.tokens import TokenStore
-from gateway.tokens import Tokens
+from gateway.tokens.lifecycle import Tokens
 
 async def main():
     database = Database(Secret(sys.argv[1]))

@@ -10,12 +10,12 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from clients.secret import Secret
-from gateway.last_used import LastUsed
 from gateway.problems import TokenExpired
 from gateway.storage import migrations
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tokens import MOST_SECRETS, Selection, TokenStore
-from gateway.tokens import NotRotated, OwnLimits, Tokens
+from gateway.tokens.last_used import LastUsed
+from gateway.tokens.lifecycle import NotRotated, OwnLimits, Tokens
 from tests.support.databases import emptied
 
 T = TypeVar("T")

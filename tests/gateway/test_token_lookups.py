@@ -18,9 +18,9 @@ from gateway.settings import Settings
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tokens import TokenStore
-from gateway.token_lookups import BELIEVED_SECONDS, FRESH_SECONDS, UNKNOWN_SECONDS, Lookups
-from gateway.token_secrets import new_secret
-from gateway.tokens import Tokens
+from gateway.tokens.lifecycle import Tokens
+from gateway.tokens.lookups import BELIEVED_SECONDS, FRESH_SECONDS, UNKNOWN_SECONDS, Lookups
+from gateway.tokens.secret_form import new_secret
 from tests.support.commands import gateway as command
 from tests.support.commands import running
 from tests.support.databases import FleetingDatabase

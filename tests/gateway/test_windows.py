@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.windows import WINDOW_SECONDS, Windows
+from gateway.limits.windows import WINDOW_SECONDS, Windows
 
 
 class Clock:

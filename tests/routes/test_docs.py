@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.problems import catalogue
-from gateway.upstreams import OWN_SCOPES
+from gateway.scopes import OWN_SCOPES
 from tests.support.gateway import RunningGateway
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway.upstreams import SCOPES
+from gateway.scopes import SCOPES
 from tests.support.charging import CHARGE, SESSION, charged, customer, eventually, key, order_for, pay, payment
 from tests.support.gateway import Tenant
 

@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 
+from gateway.http.rfc9457 import Problem
 from gateway.problems import catalogue
-from gateway.rfc9457 import Problem
 from routes.docs.html import inline, prose, tag
 from routes.docs.schemas import bounds, kind
 from routes.docs.trying import COMMAND

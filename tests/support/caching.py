@@ -8,8 +8,8 @@ from litestar.routes import HTTPRoute
 from gateway.app import DEPENDENCIES
 from gateway.auth import Needs
 from gateway.cache.topics import Topic
+from gateway.cached_topics import TOPICS, lifetimes
 from gateway.settings import Settings
-from gateway.upstreams import TOPICS, lifetimes
 from routes import ROUTERS
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gateway.upstreams import SCOPES
+from gateway.scopes import SCOPES
 from tests.support.snippets import ROOT, Snippet
 
 BIN: Final = ROOT / ".venv" / "bin"

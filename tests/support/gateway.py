@@ -14,14 +14,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from clients.sandbox.accounts import Account
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.faults import Fault
-from gateway import serving
 from gateway.app import create_app
 from gateway.principal import Mode
+from gateway.scopes import SCOPES
+from gateway.serving import server
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenRecord, TokenStore
-from gateway.tokens import Tokens
-from gateway.upstreams import SCOPES
+from gateway.tokens.lifecycle import Tokens
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class RunningGateway:
         self.settings = settings
         self.spans = InMemorySpanExporter()
         app = create_app(settings, SimpleSpanProcessor(self.spans))
-        self._serving = serving.in_thread(app, serving.listen("127.0.0.1", 0))
+        self._serving = server.in_thread(app, server.listen("127.0.0.1", 0))
         self.url = ""
 
     def __enter__(self) -> Self:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway import serving
+from gateway.serving import server
 from tests.support.image import dockerfile, trial
 
 _OURS: Final = re.compile(r"(?<![\w./-])/(opt|src|data)\b")
@@ -39,7 +39,7 @@ class InFolder:
             "PATH": f"{root}/opt/gateway/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        listening = serving.listen("127.0.0.1", 0)
+        listening = server.listen("127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         listening.close()
         words = [*image.last("ENTRYPOINT").words, *image.last("CMD").words]

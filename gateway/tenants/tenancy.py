@@ -4,15 +4,15 @@ from contextlib import suppress
 from time import time
 from typing import Final
 
-from gateway.bearers import Shared
-from gateway.directory import Directory
-from gateway.encryption import Keyring
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore, failures
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tenants import TenantStore
 from gateway.telemetry import Log
-from gateway.upstreams import RULES, bearer_fingerprint, own_tenant, sources_of, tenants_of
+from gateway.tenants.bearers import Shared
+from gateway.tenants.directory import Directory
+from gateway.tenants.encryption import Keyring
+from gateway.vendor_credentials import RULES, bearer_fingerprint, own_tenant, sources_of, tenants_of
 
 CHANGED: Final = "tenants-changed"
 """The channel on which a process says that it has changed a tenant."""

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.rfc9457 import Fault
+from gateway.http.rfc9457 import Fault
 
 
 class Parameter(NamedTuple):

@@ -31,7 +31,7 @@ from gateway.telemetry import Log, Provider
 from gateway.telemetry.traces import SERVER_FAILURES
 
 if TYPE_CHECKING:
-    from gateway.edge import Exchange
+    from gateway.http.edge import Exchange
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 

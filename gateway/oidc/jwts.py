@@ -20,13 +20,13 @@ from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
 from clients.secret import Secret
-from gateway.identity_provider import IdentityProvider, UnknownKey
+from gateway.oidc.identity_provider import IdentityProvider, UnknownKey
+from gateway.oidc.signing_keys import ALGORITHMS
 from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid
+from gateway.scopes import SCOPES
 from gateway.settings import NO_SUBJECT, OidcSettings
-from gateway.signing_keys import ALGORITHMS
-from gateway.tokens import TENANT, Recogniser
-from gateway.upstreams import SCOPES
+from gateway.tokens.lifecycle import TENANT, Recogniser
 
 GRANTED: Final = frozenset(SCOPES) - {"admin"}
 """What a JWT can be allowed: the operator's own power is given at the gateway, and not elsewhere."""

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from clients.secret import Secret
-from gateway.encryption import Keyring, Unreadable
-from gateway.fingerprints import Fingerprint
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.kept_bearers import KeptBearers, KeptRecord
 from gateway.telemetry import Log
+from gateway.tenants.encryption import Keyring, Unreadable
+from gateway.tenants.fingerprints import Fingerprint
 
 TURN_SECONDS: Final = 20.0
 """Longer than a vendor may take to renew, retries included; after that others take over from one who died."""

@@ -24,9 +24,9 @@ from clients.retry import Retried
 from clients.timeouts import Timed, Timeouts, began
 from clients.tracing import Traced
 from clients.transport import Socket, Upstream
+from gateway.oidc.signing_keys import SigningKey, signing_key
 from gateway.problems import IdentityProviderUnavailable
-from gateway.settings import on_loopback
-from gateway.signing_keys import SigningKey, signing_key
+from gateway.setting_values import on_loopback
 from gateway.telemetry import Log
 
 T = TypeVar("T")

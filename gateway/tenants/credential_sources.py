@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.encryption import Keyring, Unreadable
+from gateway.tenants.encryption import Keyring, Unreadable
 
 ENCRYPTED: Final = "encrypted"
 """The source of a value that is kept by ourselves."""

@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from gateway.intentions import Intention
-from gateway.outcomes import Answer, Operation, State
+from gateway.http.rfc9457 import Occurrence
+from gateway.operations.intentions import Intention
+from gateway.operations.outcomes import Answer, Operation, State
 from gateway.principal import Principal
-from gateway.rfc9457 import Occurrence
 from gateway.storage.operations import OperationRecord, OperationStore
 
 LEASE_SECONDS: Final = 60.0

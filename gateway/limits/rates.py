@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from opentelemetry.trace import SpanKind
 
 from clients.spans import child
+from gateway.limits.windows import WINDOW_SECONDS, Standing, Windows
 from gateway.principal import Principal
 from gateway.problems import RateLimited
 from gateway.settings import Settings
 from gateway.shared_store import PREFIX, SharedStore, failures
 from gateway.telemetry import Log
-from gateway.windows import WINDOW_SECONDS, Standing, Windows
 
 if TYPE_CHECKING:
     from limits import RateLimitItem

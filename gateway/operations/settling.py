@@ -12,10 +12,10 @@ import msgspec
 from opentelemetry.sdk.trace import TracerProvider
 
 from clients.errors import UpstreamError
-from gateway.operations import Operations
-from gateway.outcomes import Answer, Operation, State
+from gateway.http.rfc9457 import Fault, Occurrence, Problem
+from gateway.operations.ledger import Operations
+from gateway.operations.outcomes import Answer, Operation, State
 from gateway.problems import NotFound, ValidationFailed, problem_of
-from gateway.rfc9457 import Fault, Occurrence, Problem
 from gateway.storage.database import Unavailable
 from gateway.telemetry import Log
 

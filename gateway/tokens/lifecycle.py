@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol, cast
 import msgspec
 
 from clients.secret import Secret
-from gateway.last_used import LastUsed
 from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
 from gateway.storage.tokens import MOST_SECRETS, Selection, TokenRecord, TokenStore
-from gateway.token_lookups import Lookups
-from gateway.token_secrets import hash_of, new_secret, well_formed
+from gateway.tokens.last_used import LastUsed
+from gateway.tokens.lookups import Lookups
+from gateway.tokens.secret_form import hash_of, new_secret, well_formed
 
 DEFAULT_TENANT: Final = "default"
 

@@ -13,12 +13,12 @@ from typing import Final
 import msgspec
 
 from clients.secret import Secret
-from gateway.credential_sources import Signature, Sources, Unusable, content, signature
 from gateway.storage.database import Unavailable
 from gateway.storage.tenants import Register, TenantRecord, TenantStore
 from gateway.telemetry import Log
-from gateway.tenants import Slots, claims_of, place_of
-from gateway.tokens import DEFAULT_TENANT
+from gateway.tenants.credential_sources import Signature, Sources, Unusable, content, signature
+from gateway.tenants.registry import Slots, claims_of, place_of
+from gateway.tokens.lifecycle import DEFAULT_TENANT
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks; a change is promised to work everywhere within a second."""

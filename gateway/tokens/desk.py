@@ -18,12 +18,12 @@ from litestar import Request
 
 from clients.secret import Secret
 from gateway.auth import caller, insufficient
+from gateway.http.rfc9457 import Fault
 from gateway.principal import Mode, Principal
 from gateway.problems import NotFound, ValidationFailed
-from gateway.rfc9457 import Fault
+from gateway.scopes import SCOPES
 from gateway.storage.tokens import Selection, TokenRecord
-from gateway.tokens import LONGEST_LIFETIME, OwnLimits, Tokens
-from gateway.upstreams import SCOPES
+from gateway.tokens.lifecycle import LONGEST_LIFETIME, OwnLimits, Tokens
 
 DELEGATED_SECONDS: Final = 15 * 60
 LONGEST_DELEGATED: Final = 3600

@@ -14,11 +14,11 @@ from uvicorn import Config
 
 from gateway import telemetry
 from gateway.app import create_app, sandbox
+from gateway.http.request_head import BoundedHead
 from gateway.metrics import Metrics, exposition
-from gateway.request_head import BoundedHead
+from gateway.serving.stopping import LINGER_SECONDS, Notice, StoppableServer
+from gateway.serving.workers import Workers
 from gateway.settings import Settings, from_environment
-from gateway.stopping import LINGER_SECONDS, Notice, StoppableServer
-from gateway.workers import Workers
 
 BACKLOG: Final = 2048
 """Connections that may wait while every worker is busy."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
-from gateway.limits import refusal
-from gateway.windows import Windows
+from gateway.limits.rates import refusal
+from gateway.limits.windows import Windows
 
 NOWHERE: Final = "unknown"
 """The address of a peer without one, as on a Unix socket."""

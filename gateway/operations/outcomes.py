@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.rfc9457 import Occurrence
+from gateway.http.rfc9457 import Occurrence
 from gateway.storage.operations import OperationRecord
 
 REVIEW_SECONDS: Final = 86400.0

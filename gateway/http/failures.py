@@ -14,9 +14,10 @@ from litestar.exceptions import (
 )
 
 from clients.errors import UpstreamError
-from gateway import query
-from gateway.body import missing
-from gateway.edge import Exchange, crash, rendered
+from gateway.http import query
+from gateway.http.body import missing
+from gateway.http.edge import Exchange, crash, rendered
+from gateway.http.rfc9457 import Fault, Problem
 from gateway.idempotency import Replayed
 from gateway.problems import (
     InternalError,
@@ -29,7 +30,6 @@ from gateway.problems import (
     catalogue,
     problem_of,
 )
-from gateway.rfc9457 import Fault, Problem
 from gateway.storage.database import Outdated, Unavailable
 from gateway.telemetry import Log
 

@@ -13,8 +13,8 @@ from clients.drift import Deviation, Sentinel
 from clients.errors import Kind, Operation
 from clients.watch import Attempt, Watcher
 from gateway.metrics import Metrics
+from gateway.observing.reporting import current
 from gateway.principal import Mode
-from gateway.reporting import current
 from gateway.telemetry import Log
 from gateway.telemetry.traces import CollectorState
 

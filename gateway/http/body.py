@@ -10,13 +10,13 @@ import msgspec
 from litestar import Request
 from typing_extensions import override
 
-from gateway.edge import Exchange
+from gateway.http.edge import Exchange
+from gateway.http.rfc9457 import Fault
 from gateway.problems import (
     MalformedRequest,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from gateway.rfc9457 import Fault
 from gateway.subjects import Owned, check_owned, filled
 from gateway.upstreams import tenant_context
 

@@ -7,11 +7,11 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from gateway import telemetry
 from gateway.metrics import Metrics
-from gateway.reporting import Reporter
+from gateway.observing.reporting import Reporter
+from gateway.observing.watching import Vendors, collector_turned
 from gateway.settings import Settings
 from gateway.telemetry import Log, Provider
 from gateway.telemetry.traces import Collector, exports
-from gateway.watching import Vendors, collector_turned
 
 
 class Observing(msgspec.Struct, frozen=True, kw_only=True):

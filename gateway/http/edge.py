@@ -15,19 +15,19 @@ import msgspec
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
-from gateway import limits
-from gateway.cors import Cors
-from gateway.paths import Namesakes, undecoded
+from gateway.http.cors import Cors
+from gateway.http.paths import Namesakes, undecoded
+from gateway.http.rfc9457 import Occurrence, Problem, UpstreamReference
+from gateway.limits import rates
+from gateway.limits.windows import Standing
+from gateway.observing.reporting import Reporter, current
 from gateway.problems import (
     ContentTooLarge,
     InternalError,
     OutcomeUnknown,
 )
-from gateway.reporting import Reporter, current
-from gateway.rfc9457 import Occurrence, Problem, UpstreamReference
-from gateway.stopping import Notice
+from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
-from gateway.windows import Standing
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
@@ -242,7 +242,7 @@ class _Answer:
             message["headers"] = [
                 *given,
                 *self._common(),
-                *limits.headers(self.exchange.standings),
+                *rates.headers(self.exchange.standings),
                 (b"server-timing", self.timings()),
             ]
         elif self._head and message["type"] == "http.response.body":

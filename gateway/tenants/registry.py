@@ -13,13 +13,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from clients.secret import Secret
-from gateway.credential_sources import ENCRYPTED, BadReference, Held, Sources, Unusable
-from gateway.fingerprints import fingerprint
+from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
-from gateway.rfc9457 import Fault
 from gateway.storage.claims import AccountTaken, Claims
 from gateway.storage.tenants import TenantRecord, TenantStore
-from gateway.tokens import DEFAULT_TENANT, TENANT
+from gateway.tenants.credential_sources import ENCRYPTED, BadReference, Held, Sources, Unusable
+from gateway.tenants.fingerprints import fingerprint
+from gateway.tokens.lifecycle import DEFAULT_TENANT, TENANT
 
 LONGEST_VALUE: Final = 16_384
 """Characters of a credential: more than any header that a server reads."""

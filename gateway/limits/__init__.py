@@ -1,0 +1,1 @@
+"""How much anybody may ask for: requests a minute, wrong tokens, and requests at once."""

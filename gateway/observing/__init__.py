@@ -1,0 +1,1 @@
+"""What is told of requests and of calls to vendors, as it happens."""

@@ -1,0 +1,1 @@
+"""JWTs of one OpenID Connect issuer, taken instead of a token of ours."""

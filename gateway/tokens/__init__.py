@@ -1,0 +1,1 @@
+"""Tokens: made, recognised, rotated, ended."""
