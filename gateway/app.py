@@ -37,6 +37,7 @@ from gateway.operations.settling import Settling
 from gateway.serving.stopping import Notice
 from gateway.settings import Settings
 from gateway.shared_store import SharedStore
+from gateway.shortcut import Shortcut
 from gateway.storage.audit_events import AuditStore
 from gateway.storage.database import Database
 from gateway.storage.operations import OperationStore
@@ -108,7 +109,10 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
     cached = cache_of(configured)
     if shared is not None:
         cached.share(partial(SharedLevel, shared))
-    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=Load(configured.concurrency), cache=cached)
+    load = Load(configured.concurrency)
+    gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=load, cache=cached)
+    shortcut = Shortcut(callers, limits=limits, guesses=guesses, load=load, cache=cached)
+    gate.shown_the_way = shortcut.learn
     tenancy = Tenancy(configured, database, shared=shared, log=log)
     tenancy.directory.changed = cached.forget_tenants
     operations = Operations(
@@ -210,6 +214,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         namesakes=Namesakes(app.routes),
         body_limits=gate.body_limits,
         cors=Cors(configured.cors_origins, tenancy.directory),
+        shortcut=shortcut,
         reporter=seen.reporter,
         log=log,
         notice=notice,

@@ -76,6 +76,14 @@ class Needs(msgspec.Struct, frozen=True):
     folded: frozenset[bytes] = frozenset()
     """Query parameters whose case means nothing."""
 
+    def admits(self, principal: Principal) -> bool:
+        """Whether this caller may be let in, as far as their scopes and mode say."""
+        return (
+            self.scopes <= principal.scopes
+            and (not self.any_of or bool(self.any_of & principal.scopes))
+            and (not self.live_only or principal.mode == "live")
+        )
+
     @property
     def reads(self) -> bool:
         """Whether nothing is changed: the scopes allow nothing else."""
@@ -161,6 +169,8 @@ class Gate(ASGIMiddleware):
         self._guesses = guesses
         self._cache = cache
         self._methods: dict[str, frozenset[str]] = {}
+        self.shown_the_way: Callable[[Any, Needs, Topic, str], None] | None = None
+        """Is told what a request asked for that passed every check and was answered with what is kept."""
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
         self.customer_scopes: set[str] = set()
@@ -237,6 +247,8 @@ class Gate(ASGIMiddleware):
         answer = self._answer(scope, declared, send)
         if not await answer.was_kept():
             await rest(answer)
+        elif self.shown_the_way is not None and answer.topic is not None:
+            self.shown_the_way(scope, declared, answer.topic, answer.variant)
 
     def _answer(self, scope: Any, declared: Needs, send: Send) -> Answer:
         """The way back of a GET, which knows what is kept for this caller."""

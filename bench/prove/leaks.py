@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Final
@@ -150,7 +150,7 @@ async def _surplus(vendor: Vendor, places: int) -> int:
     return max(0, (await vendor.tell(VENDOR)).connections - places)
 
 
-async def _settled(vendor: Vendor, reads: list["asyncio.Future[bool]"]) -> int:
+async def _settled(vendor: Vendor, reads: "Sequence[asyncio.Future[bool]]") -> int:
     """How many calls the vendor holds, once that changes no more, or there are none that it could hold."""
     loop = asyncio.get_running_loop()
     held, since = 0, loop.time()

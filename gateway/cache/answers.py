@@ -10,6 +10,7 @@ from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
 
 Send = Callable[[Any], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 OK: Final = 200
 
@@ -37,13 +38,13 @@ class Answer:
     def __init__(self, send: Send, *, own: TenantCache, topic: Topic | None, variant: str) -> None:
         self._send = send
         self._own = own
-        self._topic = topic
-        self._variant = variant
+        self.topic = topic
+        self.variant = variant
         self._start: Any = None
 
     async def was_kept(self) -> bool:
         """Answer with what was rendered before; False: there is nothing that will do."""
-        if self._topic is None or (found := await self._own.rendered(self._topic, self._variant)) is None:
+        if self.topic is None or (found := await self._own.rendered(self.topic, self.variant)) is None:
             return False
         await self._answered([(b"content-type", found.media_type)], found.body, found.etag)
         return True
@@ -65,31 +66,44 @@ class Answer:
             await self._send(message)
             return
         etag = self._etag(body)
-        self._own.render(self._variant, body, etag=etag, media_type=media_type)
+        self._own.render(self.variant, body, etag=etag, media_type=media_type)
         await self._answered(start["headers"], body, etag)
 
     async def _answered(self, headers: Iterable[tuple[bytes, bytes]], body: bytes, etag: bytes) -> None:
         """Send a whole answer, or that it is the one which the caller has."""
+        kept = [header for header in headers if header[0].lower() != b"content-length"]
         reading = self._own.reading
-        shown = reading.shown
-        more = [(b"etag", etag), *_told(reading)]
-        if shown is not None and shown.fresh > 0:
-            # A browser that kept a list on its own would go on showing it after its own write.
-            more.append((b"cache-control", b"private, no-cache"))
-            more.append((b"age", b"%d" % shown.age))
-        if reading.none_match is not None and _matches(reading.none_match, etag):
-            await self._send({"type": "http.response.start", "status": 304, "headers": more})
-            body = b""
-        else:
-            kept = [header for header in headers if header[0].lower() != b"content-length"]
-            length = (b"content-length", b"%d" % len(body))
-            await self._send({"type": "http.response.start", "status": OK, "headers": [*kept, length, *more]})
+        status, headers, body = whole(kept, body, etag=etag, shown=reading.shown, none_match=reading.none_match)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
     def _etag(self, body: bytes) -> bytes:
         data = _FETCHED_AT.sub(b"", body)
-        said = blake2b(b"\0".join((self._own.identity, self._variant.encode(), data)), digest_size=16)
+        said = blake2b(b"\0".join((self._own.identity, self.variant.encode(), data)), digest_size=16)
         return b'W/"%s"' % said.hexdigest().encode()
+
+
+def whole(
+    headers: Iterable[Header], body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None
+) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body of an answer; 304 without a body for a caller who has it.
+
+    Args:
+        headers: Those of the body, less its length.
+        body: The whole.
+        etag: Its tag.
+        shown: What the look into the cache came to; None: there was none.
+        none_match: The caller's `If-None-Match`.
+    """
+    more = [(b"etag", etag)]
+    if shown is not None:
+        more.append((b"cache-status", cache_status(shown)))
+        if shown.fresh > 0:
+            # A browser that kept a list on its own would go on showing it after its own write.
+            more += ((b"cache-control", b"private, no-cache"), (b"age", b"%d" % shown.age))
+    if none_match is not None and _matches(none_match, etag):
+        return 304, more, b""
+    return OK, [*headers, (b"content-length", b"%d" % len(body)), *more], body
 
 
 def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:

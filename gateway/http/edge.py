@@ -6,7 +6,7 @@ span, path decoding, body size, common headers and the last resort live here.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from gateway.http.paths import Namesakes, undecoded
 from gateway.http.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.limits import rates
 from gateway.limits.windows import Standing
-from gateway.observing.reporting import Reporter, current
+from gateway.observing.reporting import Headers, Reporter, current
 from gateway.problems import (
     ContentTooLarge,
     InternalError,
@@ -28,10 +28,12 @@ from gateway.problems import (
 )
 from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
+from gateway.telemetry.traces import Decision
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
+    from gateway.shortcut import Shortcut
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
 Scope = Any
@@ -39,6 +41,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes; enough for any JSON that a route takes."""
@@ -103,12 +106,13 @@ class Edge:
         namesakes: Which paths need telling apart.
         body_limits: Paths that take another body than `LARGEST_BODY` bytes.
         cors: Which pages may read answers.
+        shortcut: The way to what is kept.
         reporter: Is told of each request.
         log: Where crashes go.
         notice: Whether the process will stop, so that connections should end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that every request has
         self,
         inner: Application,
         *,
@@ -116,6 +120,7 @@ class Edge:
         namesakes: Namesakes,
         body_limits: Mapping[str, int],
         cors: Cors,
+        shortcut: "Shortcut",
         reporter: Reporter,
         log: Log,
         notice: Notice,
@@ -125,6 +130,7 @@ class Edge:
         self._namesakes = namesakes
         self._body_limits = body_limits
         self._cors = cors
+        self._shortcut = shortcut
         self._reporter = reporter
         self._log = log
         self._notice = notice
@@ -137,23 +143,32 @@ class Edge:
             await self._inner(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        headers: Headers = dict(reversed(scope["headers"]))  # Of several with one name, the first.
+        decision = self._reporter.decide(scope, headers)
+        if not decision.sampled and await self._answered_at_once(
+            scope, send, headers, decision=decision, started=started
+        ):
+            return
         # A copy: the server looks at its own to know that a HEAD has no body.
         scope = dict(scope)
-        headers = _first_headers(scope)
-        method = scope["method"]
-        raw_path = scope["raw_path"].decode("latin-1")
         upstream_attempts: list[tuple[Operation, float]] = []
         attempts.set(upstream_attempts)
         began.set(asyncio.get_running_loop().time())
-        begun = self._reporter.began(scope, headers)
+        begun = self._reporter.began(scope, decision, started)
         exchange = scope["gateway.exchange"] = Exchange(
-            request_id=f"req_{secrets.token_urlsafe(16)}",
+            request_id=_request_id(),
             public_url=self._public_url,
-            path=raw_path,
+            path=scope["raw_path"].decode("latin-1"),
             trace_id=begun.trace_id,
         )
         current.set(exchange)
-        answer = _Answer(send, exchange, lambda: self._common(exchange, headers.get("origin")), head=method == "HEAD")
+
+        def common() -> list[Header]:
+            tenant = exchange.principal.tenant if exchange.principal is not None else None
+            return self._common(exchange.occurrence.request_id, headers.get(b"origin"), tenant)
+
+        answer = _Answer(send, exchange, common, head=scope["method"] == "HEAD")
         answer.timings = lambda: _timings(begun.started, upstream_attempts, exchange.cached)
         try:
             await self._routed(scope, receive, answer, headers)
@@ -163,11 +178,32 @@ class Edge:
             finally:
                 self._reporter.ended(begun, scope, headers, exchange)
 
-    async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[str, str]) -> None:
+    async def _answered_at_once(
+        self, scope: Scope, send: Send, headers: Headers, *, decision: Decision, started: float
+    ) -> bool:
+        """Answer with what is kept, if the request is plain enough for that."""
+        if scope["method"] != "GET" or (target := self._shortcut.find(scope)) is None:
+            return False
+        if (kept := await self._shortcut.kept(target, headers, plain=len(headers) == len(scope["headers"]))) is None:
+            return False
+        request_id = _request_id()
+        kept.headers.extend(self._common(request_id, headers.get(b"origin"), kept.principal.tenant))
+        if kept.standing is not None:
+            kept.headers.extend(rates.headers((kept.standing,)))
+        kept.headers.append((b"server-timing", _timings(started, (), "hit")))
+        await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
+        await send({"type": "http.response.body", "body": kept.body})
+        self._reporter.kept(
+            scope, decision, target.route, kept, request_id=request_id, headers=headers, started=started
+        )
+        return True
+
+    async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
         """Pass the request on, and answer whatever the application could not."""
         try:
-            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-                await answer.empty(204, self._cors.preflight(headers.get("origin")))
+            if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                origin = headers.get(b"origin")
+                await answer.empty(204, self._cors.preflight(origin.decode("latin-1") if origin is not None else None))
                 return
             if scope["method"] == "HEAD":
                 scope["method"] = "GET"
@@ -182,23 +218,32 @@ class Edge:
             self._log.exception("request crashed", request_id=answer.exchange.occurrence.request_id)
             await answer.problem(crash())
 
-    def _common(self, exchange: Exchange, origin: str | None) -> list[tuple[bytes, bytes]]:
+    def _common(self, request_id: str, origin: bytes | None, tenant: str | None) -> list[Header]:
         return [
-            (b"x-request-id", exchange.occurrence.request_id.encode()),
-            (b"vary", b"Authorization, Origin"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            *self._cors.headers(origin, exchange.principal.tenant if exchange.principal is not None else None),
-            *([(b"connection", b"close")] if self._notice.given else []),
+            (b"x-request-id", request_id.encode()),
+            *_ALWAYS,
+            *(self._cors.headers(origin.decode("latin-1"), tenant) if origin is not None else ()),
+            *((_CLOSE,) if self._notice.given else ()),
         ]
+
+
+_ALWAYS: Final[tuple[Header, ...]] = (
+    (b"vary", b"Authorization, Origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+_CLOSE: Final[Header] = (b"connection", b"close")
+
+
+def _request_id() -> str:
+    return f"req_{secrets.token_urlsafe(16)}"
 
 
 class _Answer:
     """The way back: adds the common headers, drops the body of a HEAD, and can write a problem itself."""
 
-    def __init__(
-        self, send: Send, exchange: Exchange, common: Callable[[], list[tuple[bytes, bytes]]], *, head: bool
-    ) -> None:
+    def __init__(self, send: Send, exchange: Exchange, common: Callable[[], list[Header]], *, head: bool) -> None:
         self.exchange = exchange
         self.timings: Callable[[], bytes] = bytes
         self._send = send
@@ -291,15 +336,8 @@ def rendered(problem: Problem, exchange: Exchange) -> bytes:
     return msgspec.json.encode(problem.body(exchange.occurrence))
 
 
-def _first_headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-    return headers
-
-
-def _check_length(headers: dict[str, str], largest: int) -> None:
-    length = headers.get("content-length", "0")
+def _check_length(headers: Headers, largest: int) -> None:
+    length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > largest:
         raise _too_large(largest)
 
@@ -323,7 +361,7 @@ def _too_large(largest: int) -> ContentTooLarge:
     return ContentTooLarge(f"The body is larger than {largest} bytes.")
 
 
-def _timings(started: float, upstream_attempts: list[tuple[Operation, float]], cached: str | None) -> bytes:
+def _timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
     """The `Server-Timing` header: the total, the cache, then each attempt at a vendor, in milliseconds."""
     parts = [f"total;dur={(perf_counter() - started) * 1000:.1f}"]
     if cached is not None:

@@ -23,6 +23,11 @@ class Load:
         self._most_without_money = max(1, int(most * (1 - MONEY_SHARE)))
         self._in_flight = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether a request that moves no money would be turned away."""
+        return self._in_flight >= self._most_without_money
+
     def enter(self, *, money: bool) -> None:
         """Take a place.
 

@@ -65,7 +65,14 @@ class Metrics:
     def ended(
         self, method: str, scheme: str, *, route: str | None, status: int | None, problem: str | None, seconds: float
     ) -> None:
-        """A request was answered, or its caller left.
+        """A request that began was answered, or its caller left; see `answered`."""
+        self._active.add((method, scheme), -1)
+        self.answered(method, scheme, route=route, status=status, problem=problem, seconds=seconds)
+
+    def answered(
+        self, method: str, scheme: str, *, route: str | None, status: int | None, problem: str | None, seconds: float
+    ) -> None:
+        """The same for a request that was answered the moment it came.
 
         Args:
             method: A known one.
@@ -75,7 +82,6 @@ class Metrics:
             problem: The code of the problem that it ended with.
             seconds: From its first byte on.
         """
-        self._active.add((method, scheme), -1)
         failed = status is None or status >= traces.SERVER_FAILURES
         error = (problem or "disconnected") if failed else ""
         labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)

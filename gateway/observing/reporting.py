@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -28,10 +29,12 @@ from clients.spans import tracer
 from clients.tracing import attempts
 from gateway.metrics import Metrics
 from gateway.telemetry import Log, Provider
-from gateway.telemetry.traces import SERVER_FAILURES
+from gateway.telemetry.traces import SERVER_FAILURES, Decision
 
 if TYPE_CHECKING:
     from gateway.http.edge import Exchange
+    from gateway.principal import Principal
+    from gateway.shortcut import Kept
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -49,14 +52,19 @@ _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 _SCOPE: Final = "funnel-gateway"
 
 
-class _Headers(Getter[dict[str, str]]):
+Headers = Mapping[bytes, bytes]
+"""The first of each name."""
+
+
+class _Headers(Getter[Headers]):
     @override
-    def get(self, carrier: dict[str, str], key: str) -> list[str] | None:
-        return [carrier[key]] if key in carrier else None
+    def get(self, carrier: Headers, key: str) -> list[str] | None:
+        value = carrier.get(key.encode())
+        return [value.decode("latin-1")] if value is not None else None
 
     @override
-    def keys(self, carrier: dict[str, str]) -> list[str]:
-        return list(carrier)
+    def keys(self, carrier: Headers) -> list[str]:
+        return [name.decode("latin-1") for name in carrier]
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -98,29 +106,45 @@ class Reporter:
         self._metrics = metrics
         self._log = log
 
-    def began(self, scope: Any, headers: dict[str, str]) -> Begun:
+    def decide(self, scope: Any, headers: Headers) -> Decision:
+        """Whether the trace of a request is kept: the first thing to know of it."""
+        return self._provider.decide(known(scope["method"]), self._came_with(headers))
+
+    def began(self, scope: Any, decision: Decision, started: float) -> Begun:
         """A request came.
 
         Args:
             scope: Of ASGI.
-            headers: The first of each name.
+            decision: About its trace.
+            started: When, by `time.perf_counter`.
         """
         method = known(scope["method"])
-        context = self._came_with(headers)
-        span = self._tracer.start_span(
-            method,
-            context,
-            kind=SpanKind.SERVER,
-            attributes={HTTP_REQUEST_METHOD: method},
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        span = self._provider.begin(self._tracer, method, decision)
         tracer.set(self._tracer)
         self._metrics.began(method, scope["scheme"])
-        attached = attach(trace.set_span_in_context(span, context))
-        return Begun(span, time.perf_counter(), method, context, attached)
+        attached = attach(trace.set_span_in_context(span, decision.context))
+        return Begun(span, started, method, decision.context, attached)
 
-    def ended(self, begun: Begun, scope: Any, headers: dict[str, str], exchange: "Exchange") -> None:
+    def kept(
+        self,
+        scope: Any,
+        decision: Decision,
+        route: str,
+        kept: "Kept",
+        *,
+        request_id: str,
+        headers: Headers,
+        started: float,
+    ) -> None:
+        """A request was answered at once with what is kept, and its trace is not."""
+        seconds = time.perf_counter() - started
+        self._metrics.answered("GET", scope["scheme"], route=route, status=kept.status, problem=None, seconds=seconds)
+        self._metrics.cached("hit", route)
+        if self._log.tells("info"):
+            told = {"method": "GET", "route": route, "status": kept.status, "cache": "hit", "ms": _ms(seconds)}
+            self._log.info("request", **told, **_who(request_id, headers, decision.trace_id, kept.principal))
+
+    def ended(self, begun: Begun, scope: Any, headers: Headers, exchange: "Exchange") -> None:
         """It was answered, or its caller left."""
         seconds = time.perf_counter() - begun.started
         route = route_of(scope)
@@ -146,11 +170,11 @@ class Reporter:
             self._metrics.cached(cached, route)
         self._line(begun, headers, route, exchange, seconds=seconds)
 
-    def _came_with(self, headers: dict[str, str]) -> Context:
-        if "traceparent" not in headers:
+    def _came_with(self, headers: Headers) -> Context:
+        if b"traceparent" not in headers:
             return Context()
-        if len(headers.get("tracestate", "")) > LONGEST_TRACESTATE:
-            headers = {"traceparent": headers["traceparent"]}
+        if len(headers.get(b"tracestate", b"")) > LONGEST_TRACESTATE:
+            headers = {b"traceparent": headers[b"traceparent"]}
         return self._propagator.extract(headers, Context(), getter=self._getter)
 
     def _failure(
@@ -179,14 +203,10 @@ class Reporter:
             instrumentation_scope=InstrumentationScope(_SCOPE),
         )
 
-    def _line(
-        self, begun: Begun, headers: dict[str, str], route: str | None, exchange: "Exchange", *, seconds: float
-    ) -> None:
+    def _line(self, begun: Begun, headers: Headers, route: str | None, exchange: "Exchange", *, seconds: float) -> None:
         failed = _failed(exchange)
         if not failed and not self._log.tells("info"):
             return
-        principal = exchange.principal
-        claimed = headers.get("x-request-id", "")
         tried = attempts.get() or ()
         (self._log.error if failed else self._log.info)(
             "request",
@@ -199,13 +219,26 @@ class Reporter:
             ms=_ms(seconds),
             upstream_ms=_ms(sum(taken for _, taken in tried)) if tried else None,
             attempts=len(tried) or None,
-            request_id=exchange.occurrence.request_id,
-            client_request_id=claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
-            trace_id=exchange.occurrence.trace_id,
-            tenant=principal.tenant if principal else None,
-            mode=principal.mode if principal else None,
-            token_id=principal.token_id if principal else None,
+            **_who(
+                exchange.occurrence.request_id,
+                headers,
+                begun.span.get_span_context().trace_id,
+                exchange.principal,
+            ),
         )
+
+
+def _who(request_id: str, headers: Headers, trace_id: int, principal: "Principal | None") -> dict[str, Any]:
+    """What leads from a line to its request, and to its caller."""
+    claimed = headers.get(b"x-request-id", b"").decode("latin-1")
+    return {
+        "request_id": request_id,
+        "client_request_id": claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
+        "trace_id": trace.format_trace_id(trace_id),
+        "tenant": principal.tenant if principal else None,
+        "mode": principal.mode if principal else None,
+        "token_id": principal.token_id if principal else None,
+    }
 
 
 def _failed(exchange: "Exchange") -> bool:

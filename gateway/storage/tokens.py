@@ -1,7 +1,8 @@
 """Tokens as they are kept: never their secret, only its hash."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, cast
 
 import msgspec
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.principal import Mode, Principal
 from gateway.storage.database import METADATA, Database
 
 MOST_SECRETS: Final = 10
@@ -93,12 +95,29 @@ class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
     rotations: int = 0
 
 
-class KnownSecret(msgspec.Struct, frozen=True):
+class KnownSecret(msgspec.Struct, frozen=True, dict=True):
     """What stands behind a secret."""
 
     token: TokenRecord
     ends_at: int | None
     """When this secret gives way to a newer one of the same token, in Unix seconds."""
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who shows it; made once, and not for every request."""
+        record = self.token
+        return Principal(
+            holder=record.id,
+            token_id=record.id,
+            name=record.name,
+            tenant=record.tenant,
+            mode=cast("Mode", record.mode),
+            scopes=frozenset(record.scopes),
+            subject=record.subject,
+            expires_at=record.expires_at,
+            limit_per_minute=record.limit_per_minute,
+            limit_money_per_minute=record.limit_money_per_minute,
+        )
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from threading import Thread
 from time import time
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -17,9 +17,28 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, SamplingResult
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+)
+from opentelemetry.sdk.trace.sampling import Decision as SamplingDecision
 from opentelemetry.semconv.attributes.http_attributes import HTTP_REQUEST_METHOD
-from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    Tracer,
+    TraceState,
+    get_current_span,
+)
 from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
@@ -33,6 +52,9 @@ SERVER_FAILURES: Final = 500
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods whose traces are always kept."""
+
+
+_DROPPED: Final = SamplingResult(SamplingDecision.DROP)
 
 
 class CollectorState(msgspec.Struct, frozen=True):
@@ -85,12 +107,39 @@ class _Watched(SpanExporter):
         return self._inner.force_flush(timeout_millis)
 
 
+class Decision(NamedTuple):
+    """Whether a trace is kept, before anything of it is made."""
+
+    context: Context
+    """What the request came with."""
+    parent: SpanContext
+    """The caller's span; an invalid one: there is none."""
+    trace_id: int
+    sampling: SamplingResult
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it is kept."""
+        return self.sampling.decision is SamplingDecision.RECORD_AND_SAMPLE
+
+
+class _Ids(RandomIdGenerator):
+    """Random identifiers; that of a trace may be known before its first span is made."""
+
+    known: int | None = None
+
+    @override
+    def generate_trace_id(self) -> int:
+        known, self.known = self.known, None
+        return known or super().generate_trace_id()
+
+
 class Provider(TracerProvider):
     """Makes spans, and takes ones that were made otherwise.
 
     Args:
         resource: Who we are.
-        sampler: Which traces are kept.
+        sampler: Which traces are kept, of those that are not kept anyway (see `Deciding`).
         processors: Receivers of finished spans.
     """
 
@@ -100,7 +149,42 @@ class Provider(TracerProvider):
             self._receivers.add_span_processor(processor)
         self.receives = bool(processors)
         """Whether anybody is there to take a span."""
-        super().__init__(sampler=sampler, resource=resource, active_span_processor=self._receivers)
+        self._ids = _Ids()
+        self._deciding = Deciding(sampler)
+        super().__init__(
+            sampler=self._deciding if self.receives else ALWAYS_OFF,
+            resource=resource,
+            active_span_processor=self._receivers,
+            id_generator=self._ids,
+        )
+
+    def decide(self, name: str, context: Context) -> Decision:
+        """Whether the trace of a request is kept that comes with `context`; most are not, and are nothing but this."""
+        parent = get_current_span(context).get_span_context() if context else INVALID_SPAN_CONTEXT
+        trace_id = parent.trace_id if parent.is_valid else self._ids.generate_trace_id()
+        sampling = (
+            self._deciding.should_sample(context, trace_id, name, SpanKind.SERVER, {HTTP_REQUEST_METHOD: name})
+            if self.receives
+            else _DROPPED
+        )
+        return Decision(context, parent, trace_id, sampling)
+
+    def begin(self, tracer: Tracer, name: str, decision: Decision) -> Span:
+        """The first span of a trace, as was decided."""
+        if not decision.sampled:
+            flags, state = TraceFlags(TraceFlags.RANDOM_TRACE_ID), decision.sampling.trace_state
+            return NonRecordingSpan(SpanContext(decision.trace_id, self._ids.generate_span_id(), False, flags, state))
+        self._deciding.known = decision
+        if not decision.parent.is_valid:
+            self._ids.known = decision.trace_id
+        return tracer.start_span(
+            name,
+            decision.context,
+            kind=SpanKind.SERVER,
+            attributes={HTTP_REQUEST_METHOD: name},
+            record_exception=False,
+            set_status_on_exception=False,
+        )
 
     def late(self, span: ReadableSpan) -> None:
         """Keep a finished span of a trace that was not to be kept."""
@@ -120,6 +204,8 @@ class Deciding(Sampler):
 
     def __init__(self, usual: Sampler) -> None:
         self._usual = usual
+        self.known: Decision | None = None
+        """What was decided about the trace that is just being begun."""
 
     @override
     def should_sample(
@@ -132,6 +218,9 @@ class Deciding(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
+        if (known := self.known) is not None and known.trace_id == trace_id:
+            self.known = None
+            return known.sampling
         parent = get_current_span(parent_context).get_span_context()
         if parent.is_valid and not parent.is_remote:
             sampler: Sampler = ALWAYS_ON if parent.trace_flags.sampled else ALWAYS_OFF
@@ -163,9 +252,7 @@ def tracer_provider(
     if exports("traces"):
         exporters.append(BatchSpanProcessor(_Watched(OTLPSpanExporter(), collector or Collector())))
     receivers = (*exporters, *processors)
-    return Provider(
-        resource=who or resource(), sampler=Deciding(_usual()) if receivers else ALWAYS_OFF, processors=receivers
-    )
+    return Provider(resource=who or resource(), sampler=_usual(), processors=receivers)
 
 
 def exports(signal: str) -> bool:

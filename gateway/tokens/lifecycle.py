@@ -151,18 +151,7 @@ class Tokens:
             raise TokenExpired("The token was rotated, and this is its old secret.")
         if self._last_used is not None:
             self._last_used.note(record.id, int(now))
-        return Principal(
-            holder=record.id,
-            token_id=record.id,
-            name=record.name,
-            tenant=record.tenant,
-            mode=cast("Mode", record.mode),
-            scopes=frozenset(record.scopes),
-            subject=record.subject,
-            expires_at=record.expires_at,
-            limit_per_minute=record.limit_per_minute,
-            limit_money_per_minute=record.limit_money_per_minute,
-        )
+        return known.principal
 
     def remembers(self, secret: Secret) -> bool:
         """Whether it was found to be one of ours not long ago; whether it still may be used, `principal` tells."""

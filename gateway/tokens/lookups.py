@@ -95,7 +95,8 @@ class Lookups:
         if unknown_since is not None and self._clock() - unknown_since < UNKNOWN_SECONDS:
             self._told("memory")
             return None
-        await self._see_changes()
+        if self._failure is not None or self._looked_at <= self._clock() - FRESH_SECONDS:
+            await self._see_changes()
         known = self._known.get(secret_hash)
         if known is not None and self._clock() - known.looked_at < BELIEVED_SECONDS:
             self._told("memory")

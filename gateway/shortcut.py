@@ -1,0 +1,135 @@
+"""Answers that are kept, given before a request is routed.
+
+What the router and the checks of a query find depends on path and query alone:
+it is found once, and remembered. What depends on the caller is asked anew for
+each request, of those who always are asked: the token, its scopes, the rate
+limit, and whether what is kept is fresh. A request that is not plain, or for
+which any of them does not say yes, goes the long way from its beginning, where
+it is told what is wrong.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final, NamedTuple
+
+from clients.secret import Secret
+from gateway.auth import Needs
+from gateway.cache.answers import Header, whole
+from gateway.cache.policy import Cache
+from gateway.cache.readings import Reading
+from gateway.cache.tenant import TenantCache
+from gateway.cache.topics import Topic
+from gateway.http.rfc9457 import Problem
+from gateway.limits.client_address import Guesses
+from gateway.limits.load import Load
+from gateway.limits.rates import Limits
+from gateway.limits.windows import Standing
+from gateway.observing.reporting import Headers, route_of
+from gateway.principal import Principal
+from gateway.tokens.lifecycle import Recogniser
+
+MOST_TARGETS: Final = 1000
+"""Paths with their queries that are remembered; the least recently asked go first."""
+
+LONGEST_TARGET: Final = 512
+"""Bytes of a path and its query; a longer one goes the long way."""
+
+SCHEME: Final = b"Bearer "
+
+LONG_WAY: Final = frozenset(
+    {b"cache-control", b"content-length", b"transfer-encoding", b"access-control-request-method"}
+)
+"""Headers with which a request is not plain."""
+
+
+class Target(NamedTuple):
+    """What is found for one path and query, whoever asks."""
+
+    needs: Needs
+    route: str
+    """Its template."""
+    topic: Topic
+    variant: str
+
+
+class Kept(NamedTuple):
+    """An answer, and who gets it."""
+
+    principal: Principal
+    standing: Standing | None
+    """The limit that the request counted against."""
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class Shortcut:
+    """Knows the way to what is kept.
+
+    Args:
+        tokens: Who stands behind a token.
+        limits: Counts what each caller does.
+        guesses: Counts wrong tokens.
+        load: How many requests are taken on at once.
+        cache: What is kept.
+    """
+
+    def __init__(self, tokens: Recogniser, *, limits: Limits, guesses: Guesses, load: Load, cache: Cache) -> None:
+        self._tokens = tokens
+        self._limits = limits
+        self._guesses = guesses
+        self._load = load
+        self._cache = cache
+        self._targets: OrderedDict[tuple[bytes, bytes], Target] = OrderedDict()
+
+    def learn(self, scope: Any, needs: Needs, topic: Topic, variant: str) -> None:
+        """A request that passed every check was answered with what is kept of a topic."""
+        path, query, route = scope["raw_path"], scope["query_string"], route_of(scope)
+        if route is None or len(path) + len(query) > LONGEST_TARGET:
+            return
+        self._targets[path, query] = Target(needs, route, topic, variant)
+        if len(self._targets) > MOST_TARGETS:
+            self._targets.popitem(last=False)
+
+    def find(self, scope: Any) -> Target | None:
+        """What is known of a request's path and query."""
+        place = scope["raw_path"], scope["query_string"]
+        if (target := self._targets.get(place)) is not None:
+            self._targets.move_to_end(place)
+        return target
+
+    async def kept(self, target: Target, headers: Headers, *, plain: bool) -> Kept | None:
+        """The answer to a GET, counted; None: the request has to go the long way, and counts there.
+
+        Args:
+            target: What it asks.
+            headers: The first of each name.
+            plain: Whether there is no second of any name.
+        """
+        if not plain or not LONG_WAY.isdisjoint(headers) or self._load.full:
+            return None
+        principal = await self._caller(headers.get(b"authorization", b""))
+        if principal is None or principal.subject is not None or not target.needs.admits(principal):
+            return None
+        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
+        if (found := own.at_once(target.topic, target.variant)) is None:
+            return None
+        standing = await self._limits.count("default", principal)
+        if standing is not None and not standing.admitted:
+            return None
+        variant, shown = found
+        media_type = (b"content-type", variant.media_type)
+        none_match = headers.get(b"if-none-match")
+        answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
+        return Kept(principal, standing, *answer)
+
+    async def _caller(self, authorization: bytes) -> Principal | None:
+        """Who stands behind a token; None: whatever is wrong with it, it is not for us to say."""
+        if not authorization.startswith(SCHEME):
+            return None
+        secret = Secret(authorization[len(SCHEME) :].decode("latin-1"))
+        if self._guesses.any and not self._tokens.remembers(secret):
+            return None
+        try:
+            return await self._tokens.principal(secret)
+        except Problem:
+            return None
