@@ -124,7 +124,7 @@ async def _one_leaves(caller: Caller, turn: int, rng: Random) -> None:
     if turn % 3:
         await caller.leave("GET", READ, after=after, rng=rng)
     else:
-        await caller.leave("POST", "/v1/features", {"ident": "x", "feature_type": "permanent"}, after=after, rng=rng)
+        await caller.leave("POST", "/v1/features", {"ident": "x", "feature_type": "timebased"}, after=after, rng=rng)
 
 
 async def _places(vendor: Vendor, read: Callable[[], Awaitable[bool]]) -> int:

@@ -106,7 +106,7 @@ class Edge:
         namesakes: Which paths need telling apart.
         body_limits: Paths that take another body than `LARGEST_BODY` bytes.
         cors: Which pages may read answers.
-        shortcut: The way to what is kept.
+        shortcut: The way to what is kept; None: nothing is.
         reporter: Is told of each request.
         log: Where crashes go.
         notice: Whether the process will stop, so that connections should end.
@@ -120,7 +120,7 @@ class Edge:
         namesakes: Namesakes,
         body_limits: Mapping[str, int],
         cors: Cors,
-        shortcut: "Shortcut",
+        shortcut: "Shortcut | None",
         reporter: Reporter,
         log: Log,
         notice: Notice,
@@ -146,9 +146,7 @@ class Edge:
         started = perf_counter()
         headers: Headers = dict(reversed(scope["headers"]))  # Of several with one name, the first.
         decision = self._reporter.decide(scope, headers)
-        if not decision.sampled and await self._answered_at_once(
-            scope, send, headers, decision=decision, started=started
-        ):
+        if await self._answered_at_once(scope, send, headers, decision=decision, started=started):
             return
         # A copy: the server looks at its own to know that a HEAD has no body.
         scope = dict(scope)
@@ -181,8 +179,10 @@ class Edge:
     async def _answered_at_once(
         self, scope: Scope, send: Send, headers: Headers, *, decision: Decision, started: float
     ) -> bool:
-        """Answer with what is kept, if the request is plain enough for that."""
-        if scope["method"] != "GET" or (target := self._shortcut.find(scope)) is None:
+        """Answer with what is kept, if the request is plain enough for that and has no trace to be told in."""
+        if scope["method"] != "GET" or decision.sampled or self._shortcut is None:
+            return False
+        if (target := self._shortcut.find(scope)) is None:
             return False
         if (kept := await self._shortcut.kept(target, headers, plain=len(headers) == len(scope["headers"]))) is None:
             return False

@@ -40,7 +40,7 @@ def opened(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFacto
             log_level="error",
             breaker_calls=10**8,
         )
-        with RunningGateway(msgspec.structs.replace(settings, **changes)) as running:
+        with RunningGateway(msgspec.structs.replace(settings, **changes), traced=False) as running:
             yield running
 
     return opened

@@ -41,7 +41,7 @@ def replicas(valkey: Valkey, sandbox_server: SandboxServer, database_path: Path)
         breaker_calls=10**8,
     )
     with ExitStack() as stack:
-        running = [stack.enter_context(RunningGateway(settings)) for _ in range(2)]
+        running = [stack.enter_context(RunningGateway(settings, traced=False)) for _ in range(2)]
         with Redis.from_url(valkey.url) as redis:
             until(lambda: dict(redis.pubsub_numsub("fgw:cache"))[b"fgw:cache"] == 2)
         yield running

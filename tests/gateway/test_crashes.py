@@ -39,6 +39,7 @@ def test_a_crash_tells_the_caller_nothing_and_the_log_no_secret(form: str, capfd
         namesakes=Namesakes([]),
         body_limits={},
         cors=Cors(()),
+        shortcut=None,
         reporter=Reporter(tracer_provider(), Metrics(), log),
         log=log,
         notice=Notice(),

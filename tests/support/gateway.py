@@ -31,13 +31,14 @@ class RunningGateway:
 
     Args:
         settings: As the environment would give them.
+        traced: Whether every trace is kept, to be looked at; what is kept in the cache is given at once only without.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, traced: bool = True) -> None:
         self.settings = settings
         self.spans = InMemorySpanExporter()
-        app = create_app(settings, SimpleSpanProcessor(self.spans))
-        self._serving = server.in_thread(app, server.listen("127.0.0.1", 0))
+        self.app = create_app(settings, *([SimpleSpanProcessor(self.spans)] if traced else []))
+        self._serving = server.in_thread(self.app, server.listen("127.0.0.1", 0))
         self.url = ""
 
     def __enter__(self) -> Self:

@@ -1,0 +1,231 @@
+"""What is answered before it is routed: the same answer, for the same callers, and for nobody else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from clients.sandbox.emulator import Sandbox
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
+from gateway.settings import Settings
+from tests.support.gateway import RunningGateway, Tenant
+from tests.support.timing import until
+
+PATH = "/v1/features"
+LIST = "POST /features"
+
+
+class Counted(RunningGateway):
+    """A gateway that counts what comes as far as its router."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, traced=False)
+        self.routed = 0
+        inner = self.app._inner  # noqa: SLF001 - the one seam between what comes at once and the long way
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            self.routed += scope["type"] == "http"
+            await inner(scope, receive, send)
+
+        self.app._inner = counted  # noqa: SLF001 - as above
+
+
+@pytest.fixture(scope="module")
+def settings(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of a gateway without traces, that writes its log."""
+    return Settings(
+        database_url=Secret(f"sqlite:///{tmp_path_factory.mktemp('shortcut') / 'gateway.db'}"),
+        sandbox=sandbox_server.url,
+        log_level="info",
+        cors_origins=("https://app.example.com",),
+    )
+
+
+@pytest.fixture(scope="module")
+def counted(settings: Settings) -> Iterator[Counted]:
+    """That gateway."""
+    with Counted(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def tenant(counted: Counted, sandbox: Sandbox) -> Tenant:
+    """A tenant that no other test knows."""
+    return Tenant(f"t{uuid4().hex[:12]}", counted, sandbox)
+
+
+@pytest.fixture
+def api(tenant: Tenant) -> Iterator[httpx.Client]:
+    """A caller to whom the list has been shown twice: from now on it comes at once."""
+    with tenant.client() as client:
+        assert [client.get(PATH).status_code for _ in range(2)] == [200, 200]
+        yield client
+
+
+def routed(counted: Counted, api: httpx.Client, path: str = PATH, **request: Any) -> tuple[httpx.Response, int]:
+    """An answer, and how many requests it took the router."""
+    before = counted.routed
+    reply = api.get(path, **request)
+    return reply, counted.routed - before
+
+
+def told(reply: httpx.Response) -> dict[str, str]:
+    """The headers, less what differs between any two answers."""
+    passing = {"date", "x-request-id", "server-timing", "ratelimit", "age", "cache-status"}
+    return {name: value for name, value in reply.headers.items() if name not in passing}
+
+
+@pytest.mark.parametrize("origin", [{}, {"origin": "https://app.example.com"}, {"origin": "https://evil.example"}])
+def test_the_answer_is_the_same_on_both_ways(counted: Counted, api: httpx.Client, origin: dict[str, str]) -> None:
+    """To the last header; `max-age` is what makes a request go the long way."""
+    long_way, by_router = routed(counted, api, headers={**origin, "cache-control": "max-age=600"})
+    at_once, none = routed(counted, api, headers=origin)
+
+    assert (by_router, none) == (1, 0)
+    assert (at_once.status_code, at_once.content) == (long_way.status_code, long_way.content)
+    assert told(at_once) == told(long_way)
+    assert at_once.headers["cache-status"].startswith("gateway; hit; ttl=")
+    assert "cache;desc=hit" in at_once.headers["server-timing"]
+    assert at_once.headers["x-request-id"] != long_way.headers["x-request-id"]
+
+
+def test_who_has_the_answer_gets_304_at_once(counted: Counted, api: httpx.Client) -> None:
+    """Without a body."""
+    etag = api.get(PATH).headers["etag"]
+    reply, none = routed(counted, api, headers={"if-none-match": etag})
+
+    assert (reply.status_code, reply.content, none) == (304, b"", 0)
+    assert reply.headers["etag"] == etag
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": {"cache-control": "no-cache"}},
+        {"headers": {"authorization": "bearer x"}},
+        {"headers": [("x-a", "1"), ("x-a", "2")]},
+        {"params": {"limit": "1"}},
+        {"params": {"strange": "1"}},
+    ],
+)
+def test_what_is_not_plain_goes_the_long_way(counted: Counted, api: httpx.Client, request_: dict[str, Any]) -> None:
+    """Where every check is made from the beginning."""
+    assert routed(counted, api, **request_)[1] == 1
+
+
+def test_a_write_ends_it(counted: Counted, api: httpx.Client) -> None:
+    """The next reader sees what was written."""
+    made = {"ident": f"f{uuid4().hex[:8]}", "feature_type": "timebased"}
+    assert api.post(PATH, json=made, headers={"idempotency-key": uuid4().hex}).status_code == 201
+
+    reply, by_router = routed(counted, api)
+
+    assert by_router == 1
+    assert made["ident"] in reply.text
+
+
+def test_a_neighbour_sees_its_own(counted: Counted, api: httpx.Client, tenant: Tenant) -> None:
+    """The way is remembered for all; what stands at its end is each tenant's own."""
+    neighbour = tenant.neighbour()
+    with neighbour.client() as other:
+        reply, by_router = routed(counted, other)
+
+    assert (reply.headers["cache-status"].partition(" ttl")[0], by_router) == ("gateway; fwd=miss;", 1)
+    assert neighbour.calls(LIST) == 1
+    assert reply.headers["etag"] != api.get(PATH).headers["etag"]
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("scopes", "subject", "code"),
+    [(["domains:read"], None, "insufficient_scope"), (["catalog:read"], "user-ada", None)],
+)
+def test_other_callers_are_asked_for_their_own_rights(
+    tenant: Tenant, scopes: list[str], subject: str | None, code: str | None
+) -> None:
+    """A scope that is missing is missed, and a token of one customer goes where such tokens may."""
+    with tenant.client(scopes, subject=subject) as other:
+        reply = other.get(PATH)
+
+    assert reply.json().get("code") == code
+    assert reply.status_code == (200 if code is None else 403)
+
+
+def test_a_revoked_token_is_refused(counted: Counted, tenant: Tenant) -> None:
+    """Within a second, as everywhere."""
+    record, secret = counted.token(tenant=tenant.name)
+    with counted.client(secret) as caller:
+        assert [caller.get(PATH).status_code for _ in range(3)] == [200] * 3
+        counted.revoke(record.id)
+        until(lambda: caller.get(PATH).status_code == 401)
+
+        assert caller.get(PATH).json()["code"] == "token_revoked"
+
+
+def test_a_token_ends_when_its_time_is_over(counted: Counted, tenant: Tenant) -> None:
+    """Not only when it is looked up."""
+    _, secret = counted.token(tenant=tenant.name, lifetime_seconds=2)
+    with counted.client(secret) as caller:
+        assert caller.get(PATH).status_code == 200
+        until(lambda: caller.get(PATH).status_code == 401)
+
+        assert caller.get(PATH).json()["code"] == "token_expired"
+
+
+def test_each_answer_counts_against_the_limit_once(settings: Settings, sandbox: Sandbox, tmp_path: Path) -> None:
+    """However it comes; beyond the limit it is 429."""
+    changed = {"limit_per_minute": 5, "database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}")}
+    with Counted(msgspec.structs.replace(settings, **changed)) as running:
+        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
+        with tenant.client() as caller:
+            replies = [caller.get(PATH) for _ in range(7)]
+
+    left = [int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0]) for reply in replies]
+    assert [reply.status_code for reply in replies] == [200] * 5 + [429] * 2
+    assert left == [4, 3, 2, 1, 0, 0, 0]
+    assert running.routed == 4  # The first two, and the two that are refused.
+
+
+def test_the_line_and_the_numbers_are_those_of_the_long_way(
+    api: httpx.Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads the log or the metrics can't tell which way it was."""
+    capfd.readouterr()
+    before = requests_counted(api)
+    api.get(PATH, headers={"cache-control": "max-age=600", "x-request-id": "mine"})
+    api.get(PATH, headers={"x-request-id": "mine"})
+    until(lambda: requests_counted(api) == before + 2)
+
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if PATH in line]
+    long_way, at_once = (line for line in lines if line["event"] == "request")
+    assert list(at_once) == list(long_way)
+    passing = ("timestamp", "ms", "request_id", "trace_id")
+    assert [at_once[name] for name in at_once if name not in passing] == [
+        long_way[name] for name in long_way if name not in passing
+    ]
+
+
+def requests_counted(api: httpx.Client) -> int:
+    """Hits on the list, as `/metrics` has them."""
+    name = 'gateway_cache_requests_total{gateway_cache="hit",http_route="/v1/features"}'
+    lines = api.get("/metrics").text.splitlines()
+    return next((int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(name)), 0)
+
+
+def test_a_flood_of_questions_leaves_room(counted: Counted, api: httpx.Client) -> None:
+    """Ways that were remembered once make room for later ones, and go on to work."""
+    for number in range(1100):
+        counted.app._shortcut.learn(  # type: ignore[union-attr]  # noqa: SLF001 - a thousand requests are not needed for it
+            {"raw_path": b"/v1/features", "query_string": b"limit=%d" % number, "path_template": PATH}, *LEARNT
+        )
+    assert routed(counted, api)[1] == 1
+    assert routed(counted, api)[1] == 0
+
+
+LEARNT: Any = (None, None, "")
