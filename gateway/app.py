@@ -111,8 +111,8 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         cached.share(partial(SharedLevel, shared))
     load = Load(configured.concurrency)
     gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=load, cache=cached)
-    shortcut = Shortcut(callers, limits=limits, guesses=guesses, load=load, cache=cached)
-    gate.shown_the_way = shortcut.learn
+    shortcut = Shortcut(callers, limits=limits, guesses=guesses, load=load, cache=cached, metrics=seen.metrics)
+    gate.shows_the_way = shortcut.learn
     tenancy = Tenancy(configured, database, shared=shared, log=log)
     tenancy.directory.changed = cached.forget_tenants
     operations = Operations(

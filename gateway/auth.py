@@ -169,8 +169,8 @@ class Gate(ASGIMiddleware):
         self._guesses = guesses
         self._cache = cache
         self._methods: dict[str, frozenset[str]] = {}
-        self.shown_the_way: Callable[[Any, Needs, Topic, str], None] | None = None
-        """Is told what a request asked for that passed every check and was answered with what is kept."""
+        self.shows_the_way: Callable[[Any, Needs, Topic, str], None] | None = None
+        """Is told what a request asks for that has passed every check and may be answered with what is kept."""
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
         self.customer_scopes: set[str] = set()
@@ -245,10 +245,10 @@ class Gate(ASGIMiddleware):
             await rest(send)
             return
         answer = self._answer(scope, declared, send)
+        if self.shows_the_way is not None and answer.topic is not None:
+            self.shows_the_way(scope, declared, answer.topic, answer.variant)
         if not await answer.was_kept():
             await rest(answer)
-        elif self.shown_the_way is not None and answer.topic is not None:
-            self.shown_the_way(scope, declared, answer.topic, answer.variant)
 
     def _answer(self, scope: Any, declared: Needs, send: Send) -> Answer:
         """The way back of a GET, which knows what is kept for this caller."""

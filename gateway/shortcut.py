@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 from clients.secret import Secret
 from gateway.auth import Needs
 from gateway.cache.answers import Header, whole
+from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
-from gateway.cache.readings import Reading
+from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
 from gateway.http.rfc9457 import Problem
@@ -23,6 +24,7 @@ from gateway.limits.client_address import Guesses
 from gateway.limits.load import Load
 from gateway.limits.rates import Limits
 from gateway.limits.windows import Standing
+from gateway.metrics import Metrics
 from gateway.observing.reporting import Headers, route_of
 from gateway.principal import Principal
 from gateway.tokens.lifecycle import Recogniser
@@ -55,6 +57,8 @@ class Kept(NamedTuple):
     """An answer, and who gets it."""
 
     principal: Principal
+    cached: Status
+    """What the look into the cache came to."""
     standing: Standing | None
     """The limit that the request counted against."""
     status: int
@@ -71,18 +75,22 @@ class Shortcut:
         guesses: Counts wrong tokens.
         load: How many requests are taken on at once.
         cache: What is kept.
+        metrics: Is told who waits.
     """
 
-    def __init__(self, tokens: Recogniser, *, limits: Limits, guesses: Guesses, load: Load, cache: Cache) -> None:
+    def __init__(
+        self, tokens: Recogniser, *, limits: Limits, guesses: Guesses, load: Load, cache: Cache, metrics: Metrics
+    ) -> None:
         self._tokens = tokens
         self._limits = limits
         self._guesses = guesses
         self._load = load
         self._cache = cache
+        self._metrics = metrics
         self._targets: OrderedDict[tuple[bytes, bytes], Target] = OrderedDict()
 
     def learn(self, scope: Any, needs: Needs, topic: Topic, variant: str) -> None:
-        """A request that passed every check was answered with what is kept of a topic."""
+        """A request that has passed every check asks for a topic."""
         path, query, route = scope["raw_path"], scope["query_string"], route_of(scope)
         if route is None or len(path) + len(query) > LONGEST_TARGET:
             return
@@ -97,10 +105,13 @@ class Shortcut:
             self._targets.move_to_end(place)
         return target
 
-    async def kept(self, target: Target, headers: Headers, *, plain: bool) -> Kept | None:
+    async def kept(self, scope: Any, target: Target, headers: Headers, *, plain: bool) -> Kept | None:
         """The answer to a GET, counted; None: the request has to go the long way, and counts there.
 
+        Waits for the vendor's answer where another request has asked already.
+
         Args:
+            scope: Of ASGI.
             target: What it asks.
             headers: The first of each name.
             plain: Whether there is no second of any name.
@@ -111,7 +122,7 @@ class Shortcut:
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
-        if (found := own.at_once(target.topic, target.variant)) is None:
+        if (found := own.at_once(target.topic, target.variant) or await self._awaited(scope, own, target)) is None:
             return None
         standing = await self._limits.count("default", principal)
         if standing is not None and not standing.admitted:
@@ -120,7 +131,21 @@ class Shortcut:
         media_type = (b"content-type", variant.media_type)
         none_match = headers.get(b"if-none-match")
         answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
-        return Kept(principal, standing, *answer)
+        return Kept(principal, shown.status, standing, *answer)
+
+    async def _awaited(self, scope: Any, own: TenantCache, target: Target) -> tuple[Variant, Outcome] | None:
+        """What somebody else has asked for just now."""
+        if not own.is_loading(target.topic):
+            return None
+        self._load.enter(money=False)  # It is not full: that was asked.
+        self._metrics.began("GET", scope["scheme"])
+        try:
+            variant = await own.rendered(target.topic, target.variant)
+        finally:
+            self._metrics.left("GET", scope["scheme"])
+            self._load.leave()
+        shown = own.reading.shown
+        return (variant, shown) if variant is not None and shown is not None else None
 
     async def _caller(self, authorization: bytes) -> Principal | None:
         """Who stands behind a token; None: whatever is wrong with it, it is not for us to say."""

@@ -114,13 +114,17 @@ class TenantCache:
         return found
 
     def at_once(self, topic: Topic, variant: str) -> tuple[Variant, Outcome] | None:
-        """The same, if it is fresh; nothing is waited for, and nothing told but the count."""
+        """The same, if it is fresh: nothing is waited for."""
         if (kept := self._kept(self._key(topic))) is None or kept[1].status != "hit":
             return None
         if (found := self._cache.memory.rendered(kept[0], variant)) is None:
             return None
-        self._cache.counts.hit += 1
+        self._saw(kept[1])
         return found, kept[1]
+
+    def is_loading(self, topic: Topic) -> bool:
+        """Whether somebody has asked for it, whose answer this request may wait for."""
+        return self._cache.under_way(self._key(topic), anew=self.reading.anew) is not None
 
     def render(self, variant: str, body: bytes, *, etag: bytes, media_type: bytes) -> None:
         """Keep the answer that was made from the one thing that this request fetched."""

@@ -145,6 +145,7 @@ class Edge:
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         headers: Headers = dict(reversed(scope["headers"]))  # Of several with one name, the first.
+        began.set(asyncio.get_running_loop().time())
         decision = self._reporter.decide(scope, headers)
         if await self._answered_at_once(scope, send, headers, decision=decision, started=started):
             return
@@ -152,7 +153,6 @@ class Edge:
         scope = dict(scope)
         upstream_attempts: list[tuple[Operation, float]] = []
         attempts.set(upstream_attempts)
-        began.set(asyncio.get_running_loop().time())
         begun = self._reporter.began(scope, decision, started)
         exchange = scope["gateway.exchange"] = Exchange(
             request_id=_request_id(),
@@ -184,13 +184,15 @@ class Edge:
             return False
         if (target := self._shortcut.find(scope)) is None:
             return False
-        if (kept := await self._shortcut.kept(target, headers, plain=len(headers) == len(scope["headers"]))) is None:
+        if (
+            kept := await self._shortcut.kept(scope, target, headers, plain=len(headers) == len(scope["headers"]))
+        ) is None:
             return False
         request_id = _request_id()
         kept.headers.extend(self._common(request_id, headers.get(b"origin"), kept.principal.tenant))
         if kept.standing is not None:
             kept.headers.extend(rates.headers((kept.standing,)))
-        kept.headers.append((b"server-timing", _timings(started, (), "hit")))
+        kept.headers.append((b"server-timing", _timings(started, (), kept.cached)))
         await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
         await send({"type": "http.response.body", "body": kept.body})
         self._reporter.kept(

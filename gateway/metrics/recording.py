@@ -62,11 +62,15 @@ class Metrics:
         """A request came. `method` is a known one."""
         self._active.add((method, scheme))
 
+    def left(self, method: str, scheme: str) -> None:
+        """A request that began waits for nothing any more."""
+        self._active.add((method, scheme), -1)
+
     def ended(
         self, method: str, scheme: str, *, route: str | None, status: int | None, problem: str | None, seconds: float
     ) -> None:
         """A request that began was answered, or its caller left; see `answered`."""
-        self._active.add((method, scheme), -1)
+        self.left(method, scheme)
         self.answered(method, scheme, route=route, status=status, problem=problem, seconds=seconds)
 
     def answered(

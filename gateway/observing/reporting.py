@@ -139,9 +139,9 @@ class Reporter:
         """A request was answered at once with what is kept, and its trace is not."""
         seconds = time.perf_counter() - started
         self._metrics.answered("GET", scope["scheme"], route=route, status=kept.status, problem=None, seconds=seconds)
-        self._metrics.cached("hit", route)
+        self._metrics.cached(kept.cached, route)
         if self._log.tells("info"):
-            told = {"method": "GET", "route": route, "status": kept.status, "cache": "hit", "ms": _ms(seconds)}
+            told = {"method": "GET", "route": route, "status": kept.status, "cache": kept.cached, "ms": _ms(seconds)}
             self._log.info("request", **told, **_who(request_id, headers, decision.trace_id, kept.principal))
 
     def ended(self, begun: Begun, scope: Any, headers: Headers, exchange: "Exchange") -> None:
