@@ -30,6 +30,9 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 MOST_URLS: Final = 256
 """URLs that are remembered: every path without a parameter, and some with."""
 
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests say how long their body is, also if it is empty (RFC 9110, 8.6)."""
+
 Judge = Callable[[httpx.Response, Operation], None]
 """Raises the `UpstreamError` that a whole reply amounts to; returns if the vendor says yes."""
 
@@ -50,7 +53,9 @@ class Upstream:
         # To take a URL apart takes longer than to send it, and most paths come again.
         self._url = lru_cache(MOST_URLS)(lambda path: httpx.URL(f"{base_url}{path}"))
         # Identity: a compressed reply could unfold past every bound on its size.
-        self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+        always = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+        host = httpx.URL(base_url).netloc
+        self._headers = [(b"host", host), *((name.encode(), value.encode()) for name, value in always.items())]
 
     async def call(
         self,
@@ -73,13 +78,20 @@ class Upstream:
         Raises:
             UpstreamError: Whatever else happened; see `clients.errors`.
         """
-        sent = {**self._headers, **(headers or {})}
-        body, media_type = (json, "application/json") if csv is None else (csv, "text/csv")
-        if body is not None:
-            sent["content-type"] = media_type
+        sent = [*self._headers, *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
+        body, media_type = (json, b"application/json") if csv is None else (csv, b"text/csv")
         method = operation.name.partition(" ")[0]
+        if body is not None:
+            sent.append((b"content-type", media_type))
+        if body is not None or method in _WITH_BODY:
+            sent.append((b"content-length", b"%d" % len(body or b"")))
+        # Given a stream, httpx takes the headers as they are, instead of finding out what we know.
         request = httpx.Request(
-            method, self._url(path), headers=sent, content=body, extensions={"operation": operation}
+            method,
+            self._url(path),
+            headers=sent,
+            stream=httpx.ByteStream(body or b""),
+            extensions={"operation": operation},
         )
         return await self._transport.handle_async_request(request)
 
