@@ -110,7 +110,7 @@ def gateway(
         limit_probe_per_minute=0,
         limit_guesses_per_minute=0,
     )
-    with RunningGateway(settings) as running:
+    with RunningGateway(settings, traced=False) as running:
         yield running
 
 
