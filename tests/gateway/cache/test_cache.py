@@ -495,6 +495,6 @@ def test_a_purge_of_something_unknown_is_refused(kept: Tenant) -> None:
 
 def test_the_page_on_caching_says_what_the_code_does() -> None:
     """The table of `docs/caching.md` is made from the routes."""
-    page = (Path(__file__).parents[2] / "docs" / "caching.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "caching.md").read_text()
 
     assert caching.table() in page
