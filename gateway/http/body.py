@@ -11,7 +11,8 @@ from litestar import Request
 from typing_extensions import override
 
 from gateway.http.edge import Exchange
-from gateway.http.rfc9457 import Fault
+from gateway.http.repeated_members import repeated
+from gateway.http.rfc9457 import Fault, escaped
 from gateway.problems import (
     MalformedRequest,
     UnsupportedMediaType,
@@ -50,7 +51,7 @@ class StrictRequest(Request[Any, Any, Any]):
         principal = Exchange.of(self.scope).principal
         needs = self.route_handler.opt["needs"]
         subject = principal.subject if principal is not None else None
-        data = decoded(body if subject is None else filled(body, _members(declared), subject), declared)
+        data = decoded(body if subject is None else filled(body, _members(declared), subject), declared, sent=body)
         Exchange.of(self.scope).target |= {
             name: given for name in needs.target if (given := getattr(data, name)) is not None
         }
@@ -91,23 +92,39 @@ def _check_coding(request: Request[Any, Any, Any]) -> None:
         )
 
 
-def decoded(body: bytes, shape: type[T]) -> T:
+def decoded(body: bytes, shape: type[T], *, sent: bytes) -> T:
     """The body as `shape`.
+
+    Args:
+        body: With what is filled in for the caller.
+        shape: What the handler declares.
+        sent: The body as it came.
 
     Raises:
         MalformedRequest: It is not JSON, not UTF-8, empty, or nested beyond reason.
-        ValidationFailed: It is JSON, with every fault that the shape finds in it.
+        ValidationFailed: It is JSON, with every fault that the shape finds in it, and every member that is given twice.
     """
     if not body.strip():
         raise missing(shape)
     try:
-        return msgspec.json.decode(body, type=shape)
+        found, faults = msgspec.json.decode(body, type=shape), _repeated(sent)
     except msgspec.ValidationError as error:
-        faults = [*islice(_faults(_plain(body), shape, ""), MOST_FAULTS)]
         # The walk knows structs; what lies deeper is told by the decoder's own words.
-        raise ValidationFailed(_summary(faults), faults=faults or [_fault(error, "")]) from error
+        faults = [*islice(_faults(_plain(body), shape, ""), MOST_FAULTS)] or [_fault(error, "")]
+        raise _wrong([*_repeated(sent), *faults]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedRequest("The body is not valid JSON in UTF-8.") from error
+        raise _unreadable() from error
+    if faults:
+        raise _wrong(faults)
+    return found
+
+
+def _repeated(body: bytes) -> list[Fault]:
+    """Members that are given twice: which one was meant nobody knows, and it may be the amount of a refund."""
+    try:
+        return [Fault(pointer, "Give this member once.") for pointer in islice(repeated(body), MOST_FAULTS)]
+    except (ValueError, RecursionError) as error:
+        raise _unreadable() from error
 
 
 def missing(shape: Any) -> ValidationFailed:
@@ -120,11 +137,17 @@ def _plain(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedRequest("The body is not valid JSON in UTF-8.") from error
+        raise _unreadable() from error
 
 
-def _summary(faults: list[Fault]) -> str:
-    return f"{len(faults)} things are wrong with the body." if len(faults) > 1 else "The body is not what is needed."
+def _unreadable() -> MalformedRequest:
+    return MalformedRequest("The body is not valid JSON in UTF-8.")
+
+
+def _wrong(faults: list[Fault]) -> ValidationFailed:
+    told = faults[:MOST_FAULTS]
+    several = f"{len(told)} things are wrong with the body."
+    return ValidationFailed(several if len(told) > 1 else "The body is not what is needed.", faults=told)
 
 
 def _faults(value: Any, shape: Any, pointer: str) -> Iterator[Fault]:
@@ -195,8 +218,3 @@ def _fault(error: msgspec.ValidationError, pointer: str) -> Fault:
         steps = _STEP.finditer(place["path"])
         pointer += "".join(f"/{escaped(cast('str', step['index'] or step['name']))}" for step in steps)
     return Fault(pointer, f"{words[:1].upper()}{words[1:]}.")
-
-
-def escaped(name: str) -> str:
-    """One step of a JSON Pointer (RFC 6901, section 3)."""
-    return name[:100].replace("~", "~0").replace("/", "~1")

@@ -115,3 +115,8 @@ class Problem(Exception):
             operation=f"{at.public_url}{self.operation}" if self.operation is not None else None,
             order_id=self.order_id,
         )
+
+
+def escaped(name: str) -> str:
+    """One step of a JSON Pointer (RFC 6901, section 3)."""
+    return name[:100].replace("~", "~0").replace("/", "~1")

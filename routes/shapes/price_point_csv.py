@@ -10,8 +10,8 @@ from typing import Final, cast
 import msgspec
 
 from clients.billing import wire
-from gateway.http.body import MOST_FAULTS, escaped
-from gateway.http.rfc9457 import Fault
+from gateway.http.body import MOST_FAULTS
+from gateway.http.rfc9457 import Fault, escaped
 from gateway.problems import ValidationFailed
 from routes.shapes.missing import Missing
 

@@ -188,6 +188,36 @@ def test_options_tells_every_method(anyone: httpx.Client) -> None:
     assert anyone.put("/v1/domains/check").headers["allow"] == "OPTIONS, POST"
 
 
+def test_a_member_that_is_given_twice_is_refused(api: httpx.Client, tenant: Tenant) -> None:
+    """Nobody can say which one counts; wherever it stands, however it is spelt, and beside all other faults."""
+    body = (
+        b'{"external_id": "a", "amount": "1.00", "\\u0061mount": "100.00",'
+        b' "deep": [{"x/y": 1, "z": {"k": 1e9, "k": 2, "k": 3}, "x/y": 2}]}'
+    )
+
+    reply = api.post("/v1/refunds", content=body, headers={"content-type": "application/json", "Idempotency-Key": "k"})
+
+    assert (reply.status_code, reply.json()["code"]) == (422, "validation_failed")
+    assert [(fault["pointer"], fault["detail"]) for fault in reply.json()["errors"]] == [
+        ("/amount", "Give this member once."),
+        ("/deep/0/x~1y", "Give this member once."),
+        ("/deep/0/z/k", "Give this member once."),
+        ("/deep", "There is no such member."),
+        ("/order_id", "This member is missing."),
+    ]
+    assert tenant.calls("POST /payment/refund") == 0
+
+
+def test_a_customers_own_member_is_given_once_too(tenant: Tenant) -> None:
+    """What is filled in for a customer does not hide that there were two."""
+    body = b'{"price_point": "monthly-premium", "price_point": "lifetime"}'
+    with tenant.client(subject="user-ada") as customer:
+        reply = customer.post("/v1/checkout/sessions", content=body, headers={"content-type": "application/json"})
+
+    assert reply.status_code == 422
+    assert {"pointer": "/price_point", "detail": "Give this member once."} in reply.json()["errors"]
+
+
 @pytest.mark.parametrize(
     ("path", "kind"), [("/v1/domains", "application/json"), ("/v1/price-points/import", "text/csv")]
 )
