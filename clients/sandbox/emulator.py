@@ -5,7 +5,8 @@ from datetime import datetime
 from random import Random
 from threading import RLock
 
-from clients.sandbox.accounts import Account, Accounts
+from clients.sandbox.account import Account
+from clients.sandbox.accounts import Accounts
 from clients.sandbox.arrivals import Received, Request, recorded
 from clients.sandbox.billing.funnelfox import FunnelFox
 from clients.sandbox.choices import Choices

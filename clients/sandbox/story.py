@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from clients.sandbox.account import Account
 from clients.sandbox.billing.catalog import Feature
 from clients.sandbox.billing.checkout import NewPayment
 from clients.sandbox.billing.price_points import Terms
@@ -11,9 +12,6 @@ from clients.sandbox.billing.refunds import NewRefund
 from clients.sandbox.billing.sessions import NewSession
 from clients.sandbox.billing.transitions import PauseAsk, SubscriptionAsk
 from clients.sandbox.domains.register import NO_CNAME
-
-if TYPE_CHECKING:
-    from clients.sandbox.accounts import Account
 
 ZONE = "brightside.example"
 
@@ -117,7 +115,7 @@ _PURCHASES = (
 )
 
 
-def tell(account: "Account", now: datetime) -> None:
+def tell(account: Account, now: datetime) -> None:
     """Fill a new account; the last line of the story is written at `now`."""
     _tell_domains(account)
     for feature in FEATURES:
@@ -130,7 +128,7 @@ def tell(account: "Account", now: datetime) -> None:
     _tell_management(account, now)
 
 
-def _tell_domains(account: "Account") -> None:
+def _tell_domains(account: Account) -> None:
     domains = account.domains
     domains.add(f"live.{ZONE}", recorded=True)
     domains.add(f"misrouted.{ZONE}", found=False, recorded=True)
@@ -146,7 +144,7 @@ def _tell_domains(account: "Account") -> None:
     )
 
 
-def _tell_purchase(account: "Account", purchase: _Purchase, at: datetime) -> None:
+def _tell_purchase(account: Account, purchase: _Purchase, at: datetime) -> None:
     account.catch_up(at)
     session = NewSession(
         region="default",
@@ -161,7 +159,7 @@ def _tell_purchase(account: "Account", purchase: _Purchase, at: datetime) -> Non
     account.checkout.pay(NewPayment(payment_method_token=purchase.method, order_id=order_id), at)
 
 
-def _tell_management(account: "Account", now: datetime) -> None:
+def _tell_management(account: Account, now: datetime) -> None:
     owned = {row.external_id: row for row in account.subscriptions.all}
     account.transitions.disable_autorenew(SubscriptionAsk(subs_id=owned["user-linus"].subs_id), now)
     account.transitions.pause(PauseAsk(subs_id=owned["user-mika"].subs_id, pause_till=now + timedelta(days=30)), now)

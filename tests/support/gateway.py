@@ -11,7 +11,7 @@ import httpx
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from clients.sandbox.accounts import Account
+from clients.sandbox.account import Account
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.faults import Fault
 from gateway.app import create_app

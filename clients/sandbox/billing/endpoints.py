@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from clients.sandbox.accounts import Account
+from clients.sandbox.account import Account
 from clients.sandbox.billing.catalog import Feature, PricePointChange, PricePointFilter
 from clients.sandbox.billing.checkout import NewPayment, OneClick, Resumption
 from clients.sandbox.billing.customers import UserSearch

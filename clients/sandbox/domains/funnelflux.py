@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from clients.sandbox.accounts import Account, Accounts
+from clients.sandbox.account import Account
+from clients.sandbox.accounts import Accounts
 from clients.sandbox.arrivals import Request
 from clients.sandbox.choices import Choices
 from clients.sandbox.clock import Clock

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from clients.sandbox.accounts import Account
+from clients.sandbox.account import Account
 from clients.sandbox.credentials import credentials
 from clients.sandbox.server import SandboxServer
 from tests.support.billing import Billing, billing

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clients.errors import NotFound, Refused
-from clients.sandbox.accounts import Account
+from clients.sandbox.account import Account
 from tests.support.billing import Billing, owned
 from tests.support.billing_calls import SUBS_ID
 

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import httpx
 
-from clients.sandbox.accounts import Account, credentials
+from clients.sandbox.account import Account
+from clients.sandbox.accounts import credentials
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
 
