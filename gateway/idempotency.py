@@ -37,8 +37,8 @@ from gateway.problems import (
     UpstreamAuthFailed,
     ValidationFailed,
 )
+from gateway.storage.beginnings import InstrumentSpent, KeyTaken, ResourceTaken
 from gateway.storage.database import Unavailable
-from gateway.storage.operations import InstrumentSpent, KeyTaken, ResourceTaken
 from gateway.telemetry import Log
 
 T = TypeVar("T")

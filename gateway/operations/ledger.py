@@ -17,7 +17,8 @@ from gateway.http.rfc9457 import Occurrence
 from gateway.operations.intentions import Intention
 from gateway.operations.outcomes import Answer, Operation, State
 from gateway.principal import Principal
-from gateway.storage.operations import OperationRecord, OperationStore
+from gateway.storage.operation_record import OperationRecord
+from gateway.storage.operations import OperationStore
 
 LEASE_SECONDS: Final = 60.0
 """How long a request that leads is believed to live, at the least."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.http.rfc9457 import Occurrence
-from gateway.storage.operations import OperationRecord
+from gateway.storage.operation_record import OperationRecord
 
 REVIEW_SECONDS: Final = 86400.0
 """An operation that is open for longer needs a person."""

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import MetaData, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -86,6 +87,10 @@ class Database:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise _renamed(error) from error
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """A statement that can say what happens where there is such a row already."""
+        return sqlite.insert(table) if self.embedded else postgresql.insert(table)
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe to call from several processes at once.

@@ -1,160 +1,15 @@
-"""What was sent to a vendor under whose key, and what came of it: one row for each intention.
-
-Two unique constraints decide every race between workers and replicas: one key
-leads once, and one resource has one open operation.
-"""
+"""What was sent to a vendor under whose key, and what came of it: one row for each intention."""
 
 from typing import Final
 
-import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Index,
-    Integer,
-    Select,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    and_,
-    delete,
-    func,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 
-from gateway.storage.database import METADATA, Database
-
-OPERATIONS = Table(
-    "operations",
-    METADATA,
-    # Begins with the time, so that the order of ids is the order of operations.
-    Column("id", String(40), primary_key=True),
-    Column("tenant", String(64), nullable=False),
-    Column("mode", String(8), nullable=False),
-    Column("kind", String(40), nullable=False),
-    Column("listed", Boolean, nullable=False),
-    Column("scopes", String(200), nullable=False),
-    Column("subject", String(256)),
-    Column("key_digest", String(64), unique=True),
-    Column("fingerprint", String(64)),
-    Column("resource", String(64)),
-    # The resource, while the operation is open.
-    Column("guard", String(64)),
-    Column("contested", Boolean, nullable=False),
-    Column("instrument", String(64)),
-    Column("instance", Text, nullable=False),
-    Column("request_id", String(64), nullable=False),
-    Column("trace_id", String(32), nullable=False),
-    Column("facts", Text, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("settled_at", BigInteger),
-    Column("lease_until", BigInteger),
-    Column("due_at", BigInteger),
-    Column("looked_at", BigInteger),
-    Column("attempts", Integer, nullable=False),
-    Column("evidence", Text),
-    Column("answer", Text),
-    UniqueConstraint("tenant", "mode", "guard"),
-    Index("ix_operations_due_at", "due_at"),
-    Index("ix_operations_settled_at", "settled_at"),
-    Index("ix_operations_tenant_mode_id", "tenant", "mode", "id"),
-    Index("ix_operations_resource", "tenant", "mode", "resource"),
-    Index("ix_operations_instrument", "instrument", "created_at"),
-)
-
-OPEN: Final = ("pending", "unknown")
-"""States of which nobody knows how they end."""
+from gateway.storage.beginnings import KeyTaken, begun
+from gateway.storage.database import Database
+from gateway.storage.operation_record import OPEN, OPERATIONS, OperationRecord, only, records
 
 MOST_TRIES: Final = 5
 """At beginning: whoever held a key or a resource may let go of it between two statements."""
-
-
-class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One intention. Times are Unix milliseconds."""
-
-    id: str
-    tenant: str
-    mode: str
-    kind: str
-    listed: bool
-    """Whether it is an operation to its callers, and not only the record of a key."""
-    scopes: str
-    """What one must be allowed to see it: sorted, separated by spaces."""
-    subject: str | None
-    """The customer that the caller's token was limited to."""
-    key_digest: str | None
-    """Of tenant, mode, principal, method and key; None: it came without a key."""
-    fingerprint: str | None
-    resource: str | None
-    """What it is about, as a digest."""
-    guard: str | None
-    """The same while it is open, so that no other may be."""
-    contested: bool = False
-    """Whether it was begun, or another was begun, though the other was open: reading can't tell the two apart."""
-    instrument: str | None
-    """Of what pays."""
-    instance: str
-    request_id: str
-    trace_id: str
-    facts: str
-    """What is needed to settle it, maybe sealed."""
-    state: str = "pending"
-    created_at: int
-    settled_at: int | None = None
-    lease_until: int | None
-    """Until when the request that leads it is believed to live; None: it has ended."""
-    due_at: int | None
-    """When it is looked at next."""
-    looked_at: int | None = None
-    attempts: int = 0
-    evidence: str | None = None
-    answer: str | None = None
-    """What the caller was, or will be, told; maybe sealed."""
-
-
-class KeyTaken(Exception):
-    """The key has led already.
-
-    Args:
-        record: What it led to.
-    """
-
-    def __init__(self, record: OperationRecord) -> None:
-        super().__init__(record.id)
-        self.record = record
-
-
-class ResourceTaken(Exception):
-    """The resource has an open operation.
-
-    Args:
-        record: That one.
-    """
-
-    def __init__(self, record: OperationRecord) -> None:
-        super().__init__(record.id)
-        self.record = record
-
-
-class InstrumentSpent(Exception):
-    """What pays has paid as often as it may.
-
-    Args:
-        oldest: When the oldest of those was, in Unix milliseconds.
-    """
-
-    def __init__(self, oldest: int) -> None:
-        super().__init__(oldest)
-        self.oldest = oldest
 
 
 class OperationStore:
@@ -168,15 +23,14 @@ class OperationStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.embedded else postgresql.insert
 
     async def with_key(self, key_digest: str) -> OperationRecord | None:
         """What this key led to."""
-        return await self._one(select(OPERATIONS).where(OPERATIONS.c.key_digest == key_digest))
+        return await self._only(OPERATIONS.c.key_digest == key_digest)
 
     async def find(self, ident: str) -> OperationRecord | None:
         """The operation with this id."""
-        return await self._one(select(OPERATIONS).where(OPERATIONS.c.id == ident))
+        return await self._only(OPERATIONS.c.id == ident)
 
     async def begin(self, record: OperationRecord, *, despite: str | None, most: int, since: int) -> None:
         """Keep a new operation; it is durable when this returns.
@@ -194,28 +48,9 @@ class OperationStore:
         """
         for _ in range(MOST_TRIES):
             async with self._database.transaction() as connection:
-                if await self._begun(connection, record, despite):
-                    await _count_instrument(connection, record, most=most, since=since)
+                if await begun(self._database, connection, record, despite=despite, most=most, since=since):
                     return
-                await _raise_taken(connection, record)
         raise KeyTaken(record)
-
-    async def _begun(self, connection: AsyncConnection, record: OperationRecord, despite: str | None) -> bool:
-        if record.instrument is not None and not self._database.embedded:
-            # Two replicas that charge the same card at once are counted one after the other.
-            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:instrument, 0))")
-            await connection.execute(lock, {"instrument": record.instrument})
-        contested = False
-        if despite is not None and record.guard is not None:
-            overridden = await connection.execute(
-                update(OPERATIONS)
-                .where(OPERATIONS.c.id == despite, *_same_resource(record))
-                .values(guard=None, contested=True)
-            )
-            contested = overridden.rowcount > 0
-        row = msgspec.structs.asdict(record) | {"contested": contested}
-        inserted = await connection.execute(self._insert(OPERATIONS).values(row).on_conflict_do_nothing())
-        return inserted.rowcount > 0
 
     async def answered(self, ident: str, *, state: str, answer: str | None, at: int, due_at: int | None) -> bool:
         """Keep what the caller is answered, and let the resource go if that settles it.
@@ -248,9 +83,7 @@ class OperationStore:
             .order_by(OPERATIONS.c.id.desc())
             .limit(limit)
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(query)).all()
-        return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
+        return await self._found(query)
 
     async def release(self, ident: str) -> None:
         """Forget an operation of which nothing was sent."""
@@ -265,9 +98,7 @@ class OperationStore:
     async def due(self, at: int, *, limit: int) -> list[OperationRecord]:
         """Open operations that should be looked at, the longest waiting first."""
         query = select(OPERATIONS).where(OPERATIONS.c.due_at <= at).order_by(OPERATIONS.c.due_at).limit(limit)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(query)).all()
-        return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
+        return await self._found(query)
 
     async def take(self, ident: str, *, at: int, unseen_since: int, until: int) -> bool:
         """Become the one who looks at an open operation, if nobody does or did lately.
@@ -353,9 +184,7 @@ class OperationStore:
             query = query.where(OPERATIONS.c.scopes.in_(scopes))
         if states is not None:
             query = query.where(OPERATIONS.c.state.in_(states))
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(query.order_by(OPERATIONS.c.id.desc()).limit(limit))).all()
-        return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
+        return await self._found(query.order_by(OPERATIONS.c.id.desc()).limit(limit))
 
     async def forget(self, *, settled_before: int) -> int:
         """Remove what was settled before a moment; an operation that is open stays.
@@ -375,42 +204,10 @@ class OperationStore:
             )
         return gone.rowcount
 
-    async def _one(self, query: Select[tuple[object, ...]]) -> OperationRecord | None:
+    async def _found(self, query: Select[tuple[object, ...]]) -> list[OperationRecord]:
         async with self._database.transaction() as connection:
-            return await _record(connection, query)
+            return await records(connection, query)
 
-
-async def _record(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> OperationRecord | None:
-    row = (await connection.execute(query)).one_or_none()
-    return OperationRecord(**row._mapping) if row is not None else None  # noqa: SLF001 - as above
-
-
-async def _raise_taken(connection: AsyncConnection, record: OperationRecord) -> None:
-    """Say what is in the way; what this transaction has done is undone with it."""
-    if record.key_digest is not None:
-        by_key = select(OPERATIONS).where(OPERATIONS.c.key_digest == record.key_digest)
-        if (found := await _record(connection, by_key)) is not None:
-            raise KeyTaken(found)
-    by_resource = select(OPERATIONS).where(*_same_resource(record))
-    if record.guard is not None and (found := await _record(connection, by_resource)) is not None:
-        raise ResourceTaken(found)
-
-
-def _same_resource(record: OperationRecord) -> tuple[ColumnElement[bool], ...]:
-    return (
-        OPERATIONS.c.tenant == record.tenant,
-        OPERATIONS.c.mode == record.mode,
-        OPERATIONS.c.guard == record.guard,
-    )
-
-
-async def _count_instrument(connection: AsyncConnection, record: OperationRecord, *, most: int, since: int) -> None:
-    """Count after the insert: SQLite lets one write at a time, and to read before would not hold others up."""
-    if record.instrument is None:
-        return
-    uses = select(func.count(), func.min(OPERATIONS.c.created_at)).where(
-        OPERATIONS.c.instrument == record.instrument, OPERATIONS.c.created_at > since
-    )
-    count, oldest = (await connection.execute(uses)).one()
-    if count > most:
-        raise InstrumentSpent(oldest)
+    async def _only(self, unique: ColumnElement[bool]) -> OperationRecord | None:
+        async with self._database.transaction() as connection:
+            return await only(connection, select(OPERATIONS).where(unique))

@@ -23,7 +23,6 @@ from gateway.storage.claims import CLAIMS, KEPT_SLOT, REVISION, Claims, claim, c
 from gateway.storage.database import METADATA, Database
 from gateway.storage.kept_bearers import KEPT_BEARERS
 from gateway.storage.tokens import TOKENS, count_change
-from gateway.tenants.credential_sources import Held
 
 TENANTS = Table(
     "tenants",
@@ -43,6 +42,17 @@ CREDENTIALS = Table(
     Column("sealed", Text),
     Column("set_at", BigInteger, nullable=False),
 )
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential as it is kept."""
+
+    source: str
+    """`encrypted`, `env:NAME` or `file:/path`."""
+    sealed: str | None
+    """For `encrypted` only."""
+    set_at: int
+    """Unix seconds."""
 
 
 class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):

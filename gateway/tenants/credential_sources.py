@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-import msgspec
-
+from gateway.storage.tenants import Held
 from gateway.tenants.encryption import Keyring, Unreadable
 
 ENCRYPTED: Final = "encrypted"
@@ -25,17 +24,6 @@ LONGEST_PATH: Final = 1000
 
 LIMIT_OF_FILE: Final = 64 * 1024
 """Bytes: a credential is short, and a mistaken path may lead to anything."""
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as it is kept."""
-
-    source: str
-    """`encrypted`, `env:NAME` or `file:/path`."""
-    sealed: str | None
-    """For `encrypted` only."""
-    set_at: int
-    """Unix seconds."""
 
 
 class BadReference(Exception):

@@ -16,8 +16,8 @@ from clients.secret import Secret
 from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
 from gateway.storage.claims import AccountTaken, Claims
-from gateway.storage.tenants import TenantRecord, TenantStore
-from gateway.tenants.credential_sources import ENCRYPTED, BadReference, Held, Sources, Unusable
+from gateway.storage.tenants import Held, TenantRecord, TenantStore
+from gateway.tenants.credential_sources import ENCRYPTED, BadReference, Sources, Unusable
 from gateway.tenants.fingerprints import fingerprint
 from gateway.tokens.lifecycle import DEFAULT_TENANT, TENANT
 
