@@ -1,15 +1,12 @@
 """What our pages say is so: every command and every snippet is tried, every table is written from the code."""
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
-from gateway import settings
 from gateway.cli import main
-from tests.support import tables
+from tests.support import listening, tables
 from tests.support.desk import Desk, NotAsShown, lacking
 from tests.support.snippets import ROOT, Snippet, needs, pages, snippets
 
@@ -118,11 +115,9 @@ def test_the_tables_of_the_readme_are_current() -> None:
 
 def test_the_table_of_settings_has_each_that_is_read() -> None:
     """No more and no less than what the gateway asks the environment for; a secret's file is told once for all."""
-    asked = Asked()
+    asked = listening.variables()
 
-    settings.from_environment(asked)
-
-    assert set(tables.variables()) == {name for name in asked.names if not name.endswith("_FILE")}
+    assert set(tables.variables()) == {name for name in asked if not name.endswith("_FILE")}
 
 
 def test_the_table_of_commands_has_each_that_there_is() -> None:
@@ -130,26 +125,6 @@ def test_the_table_of_commands_has_each_that_there_is() -> None:
     named = re.findall(r"^\| `gateway ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
 
     assert sorted(named) == sorted(main.commands)
-
-
-class Asked(Mapping[str, str]):
-    """An empty environment that remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    @override
-    def __getitem__(self, name: str) -> str:
-        self.names.add(name)
-        raise KeyError(name)
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    @override
-    def __len__(self) -> int:
-        return 0
 
 
 def test_every_test_that_a_page_names_is_there() -> None:

@@ -4,13 +4,10 @@ Run as a module, it writes the lists anew, as `make helm-schema` does.
 """
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from typing_extensions import override
-
-from gateway.settings import from_environment
+from tests.support.listening import variables
 
 SCHEMA: Final = Path(__file__).parents[2] / "helm" / "values.schema.json"
 
@@ -25,32 +22,11 @@ COLLECTOR_SECRETS: Final = (
 """Of OpenTelemetry's own variables, those that hold credentials."""
 
 
-class _Listening(Mapping[str, str]):
-    """An environment without variables, that remembers which were asked for."""
-
-    def __init__(self) -> None:
-        self.asked: set[str] = set()
-
-    @override
-    def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
-        raise KeyError(name)
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    @override
-    def __len__(self) -> int:
-        return 0
-
-
-def known() -> tuple[set[str], set[str]]:
+def known() -> tuple[frozenset[str], set[str]]:
     """Every variable that the gateway reads: those that are no secrets, and those that are."""
-    environment = _Listening()
-    from_environment(environment)
-    secrets = {name for name in environment.asked if f"{name}_FILE" in environment.asked}
-    return environment.asked - secrets - {f"{name}_FILE" for name in secrets}, secrets
+    asked = variables()
+    secrets = {name for name in asked if f"{name}_FILE" in asked}
+    return asked - secrets - {f"{name}_FILE" for name in secrets}, secrets
 
 
 def listed(schema: dict[str, Any]) -> dict[str, Any]:
