@@ -13,7 +13,7 @@ from gateway.storage.audit_events import AuditStore
 from gateway.upstreams import TenantContext
 from routes.shapes.audit import AuditEvent
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Meta, Page, cursor_of, key_of
-from routes.shapes.times import moment
+from routes.shapes.times import Since, moment
 
 
 @get("/", opt=needs("admin"), operation_id="listAuditEvents", status_code=200)
@@ -22,12 +22,7 @@ async def list_audit_events(
     tenant: NamedDependency[TenantContext],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    since: Annotated[
-        str | None,
-        QueryParameter(
-            description="Only those from then on; RFC 3339, with a zone.", schema_extra={"format": "date-time"}
-        ),
-    ] = None,
+    since: Since = None,
     of_tenant: Annotated[
         str | None, QueryParameter(name="tenant", description="Only those of this tenant.", max_length=64)
     ] = None,

@@ -24,8 +24,15 @@ from routes.shapes.identifiers import external_id_in_path
 from routes.shapes.money import amount, parsed, real
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from routes.shapes.payments import Payment, Refund, RefundedPayment
-from routes.shapes.times import moment
-from routes.shapes.transactions import MOST_FROM_VENDOR, Position, Stuck, Transaction, transaction_page
+from routes.shapes.times import Since, moment
+from routes.shapes.transactions import (
+    MOST_FROM_VENDOR,
+    Position,
+    Stuck,
+    Transaction,
+    TransactionCursor,
+    transaction_page,
+)
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """From when on transactions are listed if nothing is said: before any there can be."""
@@ -94,13 +101,8 @@ async def list_payments(
 async def list_transactions(
     tenant: NamedDependency[TenantContext],
     limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-    since: Annotated[
-        str | None,
-        QueryParameter(
-            description="Only those from then on; RFC 3339, with a zone.", schema_extra={"format": "date-time"}
-        ),
-    ] = None,
+    cursor: TransactionCursor = None,
+    since: Since = None,
     order_id: Id = None,
     subscription_id: Id = None,
     oneoff_id: Id = None,

@@ -95,7 +95,7 @@ def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # n
                 "The route does not answer this method.", headers={"Allow": _allowed(error.headers or {})}
             )
         case ValidationException():
-            return _validation(error, request)
+            return _with_query_faults(_validation(error, request), request)
         case HTTPException() if error.status_code < InternalError.status:
             return MalformedRequest(error.detail)
         case _:
@@ -131,7 +131,7 @@ def _allowed(headers: dict[str, str]) -> str:
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
-def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> Problem:
+def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> ValidationFailed:
     """Litestar's faults of parameters, and the one that it finds in a body: that there is none."""
     faults: list[Fault] = []
     for told in error.extra or ():
@@ -144,9 +144,10 @@ def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> 
 
 
 def _with_query_faults(problem: ValidationFailed, request: Request[Any, Any, Any]) -> ValidationFailed:
-    """A body's faults, and what is wrong with the query besides: the body is looked at first."""
+    """All that was found to be wrong, and what else is with the query: it is looked at in several steps."""
     declared = request.route_handler.opt.get("query")
-    if declared and not any(fault.location == "query" for fault in problem.faults):
+    if declared:
+        told = {fault.pointer for fault in problem.faults if fault.location == "query"}
         found = query.value_faults(request.route_handler, request.scope["query_string"], declared)
-        problem.faults = (*problem.faults, *found)
+        problem.faults = (*problem.faults, *(fault for fault in found if fault.pointer not in told))
     return problem

@@ -1,6 +1,6 @@
 """Query strings: which parameters a route takes, and every fault at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -8,6 +8,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.http.rfc9457 import Fault
+from gateway.problems import ValidationFailed
 
 
 class Parameter(NamedTuple):
@@ -17,6 +18,13 @@ class Parameter(NamedTuple):
     """What the handler calls it."""
     repeatable: bool
     """Whether it may be given several times."""
+
+
+class Readable(NamedTuple):
+    """Stands beside a parameter's declaration: its text has a form that no type tells."""
+
+    read: Callable[[str], object]
+    """Raises `ValidationFailed` if it has another."""
 
 
 def faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str, Parameter]) -> list[Fault]:
@@ -72,8 +80,20 @@ def value_faults(handler: HTTPRouteHandler, query: bytes, declared: Mapping[str,
             values[name] = [*values.get(name, ()), text] if declared[name].repeatable else text
     found = []
     for name, value in values.items():
+        field = declared[name].field
         try:
-            msgspec.convert(value, type=types[declared[name].field], strict=False)
+            msgspec.convert(value, type=types[field], strict=False)
         except msgspec.ValidationError as error:
             found.append(Fault(f"/{name}", f"{str(error).partition(' - at ')[0]}.", "query"))
+        else:
+            found += _unreadable(handler, field, value)
     return found
+
+
+def _unreadable(handler: HTTPRouteHandler, field: str, value: Any) -> Iterator[Fault]:
+    for form in handler.parsed_fn_signature.parameters[field].metadata:
+        if isinstance(form, Readable):
+            try:
+                form.read(value)
+            except ValidationFailed as problem:
+                yield from problem.faults

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
+from gateway.http.query import Readable
 from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
 
@@ -19,7 +20,7 @@ DEFAULT_LIMIT: Final = 100
 MOST_ROWS: Final = 500
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_ROWS, description="The most rows on a page.")]
-Cursor = Annotated[str | None, QueryParameter(description="`meta.next_cursor` of the page before.", max_length=8000)]
+CURSOR: Final = QueryParameter(description="`meta.next_cursor` of the page before.", max_length=8000)
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,3 +99,6 @@ def no_cursor() -> ValidationFailed:
     """What a cursor that is not one of ours is told."""
     fault = Fault("/cursor", "Use the next_cursor of another page, as it is.", "query")
     return ValidationFailed("The cursor is not one of ours.", faults=[fault])
+
+
+Cursor = Annotated[str | None, CURSOR, Readable(key_of)]

@@ -1,8 +1,11 @@
 """Vendor times as RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
+from litestar.params import QueryParameter
+
+from gateway.http.query import Readable
 from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
 
@@ -69,3 +72,10 @@ def moment(text: str) -> datetime:
         pass
     fault = Fault("/since", "Expected an RFC 3339 time with a zone.", "query")
     raise ValidationFailed("The query is not what is needed.", faults=[fault])
+
+
+Since = Annotated[
+    str | None,
+    QueryParameter(description="Only those from then on; RFC 3339, with a zone.", schema_extra={"format": "date-time"}),
+    Readable(moment),
+]

@@ -10,10 +10,11 @@ from typing import Annotated, Final
 import msgspec
 
 from clients.billing import wire
+from gateway.http.query import Readable
 from gateway.http.rfc9457 import Fault
 from gateway.problems import ValidationFailed
 from routes.shapes.money import amount
-from routes.shapes.page import Meta, Page
+from routes.shapes.page import CURSOR, Meta, Page
 from routes.shapes.times import utc
 
 OVERLAP: Final = timedelta(microseconds=1)
@@ -158,6 +159,9 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
         if row.trx_created_at is None:
             return _digest(row) not in self.seen
         return row.trx_created_at > self.time or (row.trx_created_at == self.time and _digest(row) not in self.seen)
+
+
+TransactionCursor = Annotated[str | None, CURSOR, Readable(Position.of)]
 
 
 def _not_ours() -> ValidationFailed:

@@ -161,6 +161,22 @@ def test_all_faults_of_a_body_come_at_once(api: httpx.Client) -> None:
     ]
 
 
+def test_all_faults_of_a_query_come_at_once(api: httpx.Client) -> None:
+    """Also those that only the route itself can see."""
+    many = {"since": "yesterday", "cursor": "%", "limit": "0", "order_id": "7"}
+
+    shown = [
+        sorted(fault["pointer"] for fault in api.get("/v1/transactions", params=params).json()["errors"])
+        for params in (many, many | {"strange": "x"}, {"since": "yesterday", "cursor": "%"})
+    ]
+
+    assert shown == [
+        ["/cursor", "/limit", "/order_id", "/since"],
+        ["/cursor", "/limit", "/order_id", "/since", "/strange"],
+        ["/cursor", "/since"],
+    ]
+
+
 def test_the_faults_of_query_and_body_come_together(api: httpx.Client) -> None:
     """Also those that different parts of us find."""
     query = api.get("/v1/domains?bogus=1&limit=0&expand=x&q=a&q=b")
@@ -172,6 +188,7 @@ def test_the_faults_of_query_and_body_come_together(api: httpx.Client) -> None:
         ("/mail", None),
         ("/email", None),
         ("/limit", "query"),
+        ("/cursor", "query"),
     ]
     assert sorted(fault["pointer"] for fault in empty.json()["errors"]) == ["/email", "/limit"]
 
