@@ -1,6 +1,5 @@
 """The audit: who did what."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from litestar import Request, Router, get
@@ -12,7 +11,7 @@ from gateway.auth import needs
 from gateway.storage.audit_events import AuditStore
 from gateway.upstreams import TenantContext
 from routes.shapes.audit import AuditEvent
-from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Meta, Page, cursor_of, key_of
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, key_of, page_from
 from routes.shapes.times import Since, moment
 
 
@@ -43,9 +42,7 @@ async def list_audit_events(
         actor=actor,
         action=action,
     )
-    rows = [AuditEvent.public(record) for record in found[:limit]]
-    more = cursor_of(rows[-1].id) if len(found) > limit else None
-    return Page(data=rows, meta=Meta(count=len(rows), next_cursor=more, fetched_at=datetime.now(UTC)))
+    return page_from(found, key=lambda record: record.id, limit=limit, shown=AuditEvent.public)
 
 
 router = Router("/audit-events", route_handlers=[list_audit_events], tags=["Operator"])

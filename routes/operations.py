@@ -1,6 +1,6 @@
 """Operations: what became of changes that were sent to a vendor."""
 
-from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Router, get, post
@@ -18,7 +18,7 @@ from gateway.subjects import Whose
 from gateway.upstreams import TenantContext
 from routes.ownership import OPERATION
 from routes.shapes.operations import OperationDetails, OperationState, Resolution
-from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Meta, Page, cursor_of, key_of
+from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, key_of, page_from
 
 
 @get("/", opt=needs(customer=Whose.TOKEN), operation_id="listOperations", status_code=200)
@@ -43,9 +43,8 @@ async def list_operations(
         principal=tenant.principal,
         state=State(in_state.value) if in_state is not None else None,
     )
-    rows = [OperationDetails.public(operation, now_ms=operations.now_ms) for operation in found[:limit]]
-    more = cursor_of(rows[-1].id) if len(found) > limit else None
-    return Page(data=rows, meta=Meta(count=len(rows), next_cursor=more, fetched_at=datetime.now(UTC)))
+    shown = partial(OperationDetails.public, now_ms=operations.now_ms)
+    return page_from(found, key=lambda operation: operation.id, limit=limit, shown=shown)
 
 
 @get("/{operation_id:str}", opt=needs(customer=OPERATION), operation_id="getOperation", status_code=200)
