@@ -9,7 +9,7 @@ from gateway.auth import needs
 from gateway.limits.rates import Limits
 from gateway.principal import Principal
 from gateway.subjects import Whose
-from routes.shapes.tokens import Me
+from routes.shapes.me import Me
 
 
 @get("/", opt=needs(customer=Whose.NOBODY), operation_id="getMe", status_code=200)

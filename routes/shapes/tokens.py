@@ -1,7 +1,6 @@
 """Tokens as callers see them, and as they ask for them."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
@@ -12,9 +11,7 @@ from msgspec import UNSET, UnsetType
 from clients.secret import Secret
 from gateway import durations
 from gateway.http.rfc9457 import Fault
-from gateway.limits.rates import NAMES
-from gateway.limits.windows import Standing
-from gateway.principal import Mode, Principal
+from gateway.principal import Mode
 from gateway.problems import ValidationFailed
 from gateway.scopes import SCOPES
 from gateway.storage.tokens import TokenRecord
@@ -214,71 +211,6 @@ class RotatedToken(IssuedToken, frozen=True, kw_only=True):
     def rotated(cls, record: TokenRecord, secret: Secret, old_until: int) -> "RotatedToken":
         """A token as it is kept, its new secret, and when the old one ends in Unix seconds."""
         return cls(**_members(record), token=secret.reveal(), old_secret_ends_at=from_unix(old_until))
-
-
-class CallerLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """One limit of the caller, and what is left of it."""
-
-    quota: int | None = None
-    """Requests a minute; null: there is no limit, and the other two are null."""
-    remaining: int | None = None
-    """Requests that may be made now."""
-    reset_seconds: int | None = None
-    """Until more remains than now."""
-
-    @classmethod
-    def public(cls, standing: Standing | None) -> "CallerLimit":
-        """How a limit stands, rounded as in the `RateLimit` header; None: there is none."""
-        if standing is None:
-            return cls()
-        return cls(quota=standing.quota, remaining=standing.remaining, reset_seconds=math.ceil(standing.wait_seconds))
-
-
-class CallerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the caller may ask, by the names that the `RateLimit` header has."""
-
-    default: CallerLimit
-    """All requests, this one included."""
-    money: CallerLimit
-    """Those that move money."""
-    probe: CallerLimit
-    """Those that make a vendor look at the world."""
-
-    @classmethod
-    def public(cls, standings: Iterable[Standing]) -> "CallerLimits":
-        """The limits that there are; the others are none."""
-        by_name = {standing.name: CallerLimit.public(standing) for standing in standings}
-        none = CallerLimit()
-        return cls(**{name: by_name.get(name, none) for name in NAMES})
-
-
-class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the caller is, and what they may do."""
-
-    token_id: str | None
-    """Null: not a token of ours."""
-    name: str | None
-    tenant: str
-    mode: Mode
-    scopes: list[str]
-    subject: str | None
-    """The one customer that the caller is limited to."""
-    expires_at: datetime | None
-    limits: CallerLimits
-
-    @classmethod
-    def public(cls, caller: Principal, standings: Iterable[Standing]) -> "Me":
-        """The caller of this request, and how its limits stand."""
-        return cls(
-            token_id=caller.token_id,
-            name=caller.name,
-            tenant=caller.tenant,
-            mode=caller.mode,
-            scopes=sorted(caller.scopes),
-            subject=caller.subject,
-            expires_at=from_unix(caller.expires_at),
-            limits=CallerLimits.public(standings),
-        )
 
 
 def _members(record: TokenRecord) -> dict[str, Any]:
