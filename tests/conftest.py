@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import httpx
@@ -70,9 +71,13 @@ def database_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a real PostgreSQL; who uses it begins by emptying it."""
-    with postgresql_in(tmp_path_factory.mktemp("postgresql")) as url:
+    # Not below pytest's own folder: each run of tests that begins closes that to the user whom the server drops to.
+    with (
+        TemporaryDirectory(prefix="pytest-postgresql-", ignore_cleanup_errors=True) as folder,
+        postgresql_in(Path(folder)) as url,
+    ):
         yield url
 
 
