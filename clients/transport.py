@@ -54,8 +54,7 @@ class Upstream:
         self._url = lru_cache(MOST_URLS)(lambda path: httpx.URL(f"{base_url}{path}"))
         # Identity: a compressed reply could unfold past every bound on its size.
         always = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
-        host = httpx.URL(base_url).netloc
-        self._headers = [(b"host", host), *((name.encode(), value.encode()) for name, value in always.items())]
+        self._headers = {b"host": httpx.URL(base_url).netloc, **_bytes(always)}
 
     async def call(
         self,
@@ -78,13 +77,13 @@ class Upstream:
         Raises:
             UpstreamError: Whatever else happened; see `clients.errors`.
         """
-        sent = [*self._headers, *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
+        sent = {**self._headers, **_bytes(headers or {})}  # Each once: that of the call counts.
         body, media_type = (json, b"application/json") if csv is None else (csv, b"text/csv")
         method = operation.name.partition(" ")[0]
         if body is not None:
-            sent.append((b"content-type", media_type))
+            sent[b"content-type"] = media_type
         if body is not None or method in _WITH_BODY:
-            sent.append((b"content-length", b"%d" % len(body or b"")))
+            sent[b"content-length"] = b"%d" % len(body or b"")
         # Given a stream, httpx takes the headers as they are, instead of finding out what we know.
         request = httpx.Request(
             method,
@@ -98,6 +97,10 @@ class Upstream:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
+
+
+def _bytes(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in headers.items()}
 
 
 class Reply(httpx.Response):

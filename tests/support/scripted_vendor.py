@@ -65,7 +65,10 @@ class ScriptedVendor:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        headers: dict[str, str] = {}
+        for name, _, value in (line.partition(": ") for line in head[1:] if line):
+            # A header that comes twice is a list (RFC 9110, 5.2).
+            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.heard.append(Heard(method=method, path=path, headers=headers, body=body))
         writer.write(self._answer)
