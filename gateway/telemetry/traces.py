@@ -172,7 +172,9 @@ class Provider(TracerProvider):
     def begin(self, tracer: Tracer, name: str, decision: Decision) -> Span:
         """The first span of a trace, as was decided."""
         if not decision.sampled:
-            flags, state = TraceFlags(TraceFlags.RANDOM_TRACE_ID), decision.sampling.trace_state
+            # Whether somebody else's identifier is random, only they know (W3C Trace Context 2, 2.2.5).
+            random = decision.parent.trace_flags if decision.parent.is_valid else TraceFlags.RANDOM_TRACE_ID
+            flags, state = TraceFlags(random & TraceFlags.RANDOM_TRACE_ID), decision.sampling.trace_state
             return NonRecordingSpan(SpanContext(decision.trace_id, self._ids.generate_span_id(), False, flags, state))
         self._deciding.known = decision
         if not decision.parent.is_valid:

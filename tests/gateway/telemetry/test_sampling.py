@@ -4,10 +4,23 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 
 from clients.sandbox.emulator import Sandbox
+from gateway.telemetry import Provider
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.timing import until
 
@@ -123,3 +136,17 @@ def test_nobody_who_takes_spans_is_nobody_for_whom_they_are_made() -> None:
 
     assert not span.is_recording()
     assert span.get_span_context().is_valid
+
+
+def test_a_trace_that_is_not_kept_says_of_its_identifier_what_its_maker_said() -> None:
+    """Whether it is random: nobody else can know."""
+    receiver = SimpleSpanProcessor(InMemorySpanExporter())
+    provider = Provider(resource=Resource({}), sampler=ALWAYS_OFF, processors=[receiver])
+    flags = []
+    for given in (0, TraceFlags.SAMPLED, TraceFlags.RANDOM_TRACE_ID, None):
+        parent = SpanContext(1, 1, is_remote=True, trace_flags=TraceFlags(given or 0))
+        context = set_span_in_context(NonRecordingSpan(parent), Context()) if given is not None else Context()
+        begun = provider.begin(provider.get_tracer("test"), "GET", provider.decide("GET", context))
+        flags.append(begun.get_span_context().trace_flags)
+
+    assert flags == [0, 0, TraceFlags.RANDOM_TRACE_ID, TraceFlags.RANDOM_TRACE_ID]
