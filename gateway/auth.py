@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request
@@ -26,6 +26,7 @@ from gateway.http.rfc9457 import Problem
 from gateway.limits.client_address import Guesses
 from gateway.limits.load import Load
 from gateway.limits.rates import Limits, Name, refused, within
+from gateway.limits.windows import Standing
 from gateway.principal import Principal
 from gateway.problems import (
     InsufficientScope,
@@ -88,6 +89,20 @@ class Needs(msgspec.Struct, frozen=True):
     def reads(self) -> bool:
         """Whether nothing is changed: the scopes allow nothing else."""
         return all(scope.endswith(":read") for scope in self.scopes | self.any_of)
+
+
+ADMITTED: Final = "gateway.admitted"
+"""Where a request's scope of ASGI holds its `Admitted`, if there is one."""
+
+
+class Admitted(NamedTuple):
+    """Who calls, found out and counted before the request was routed."""
+
+    principal: Principal
+    standing: Standing | None
+    """The limit that the request counted against."""
+    cache: TenantCache
+    """Knows the load that was waited for."""
 
 
 class UndeclaredRoute(Exception):
@@ -256,7 +271,12 @@ class Gate(ASGIMiddleware):
         principal = exchange.principal
         assert isinstance(principal, Principal)  # noqa: S101 - admitted a moment ago
         reading = Reading.of(scope["headers"])
-        exchange.cache = own = TenantCache(self._cache, principal.tenant, principal.mode, reading)
+        if (admitted := _admitted(scope)) is not None:
+            own = admitted.cache
+            own.reading = reading
+        else:
+            own = TenantCache(self._cache, principal.tenant, principal.mode, reading)
+        exchange.cache = own
         topic = declared.cached
         return Answer(
             send,
@@ -268,8 +288,13 @@ class Gate(ASGIMiddleware):
     async def _admit(self, scope: Any, declared: Needs, action: str) -> None:
         """Find out who calls, count it, and let pass whom the route is open to."""
         exchange = Exchange.of(scope)
-        principal = exchange.principal = await self._caller(scope)
-        await self._count("default", exchange)
+        if (admitted := _admitted(scope)) is not None:
+            exchange.principal = admitted.principal
+            exchange.standings += [admitted.standing] if admitted.standing is not None else []
+        else:
+            exchange.principal = await self._caller(scope)
+            await self._count("default", exchange)
+        principal = exchange.principal
         _check_scopes(principal, declared)
         # Beyond the limit nothing is recorded: who is told to wait must not fill the database.
         if not declared.reads and scope.get("method") != "GET" and within(exchange.standings):
@@ -323,6 +348,11 @@ class Gate(ASGIMiddleware):
         standing = await self._limits.count(name, exchange.principal)
         if standing is not None:
             exchange.standings.append(standing)
+
+
+def _admitted(scope: Any) -> Admitted | None:
+    found: Admitted | None = scope.get(ADMITTED)
+    return found
 
 
 def _check_scopes(principal: Principal, declared: Needs) -> None:

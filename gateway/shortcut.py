@@ -4,15 +4,16 @@ What the router and the checks of a query find depends on path and query alone:
 it is found once, and remembered. What depends on the caller is asked anew for
 each request, of those who always are asked: the token, its scopes, the rate
 limit, and whether what is kept is fresh. A request that is not plain, or for
-which any of them does not say yes, goes the long way from its beginning, where
-it is told what is wrong.
+which any of them does not say yes, goes the long way, where it is told what is
+wrong. Whom the shortcut has counted is not counted there again, and who has
+waited for a load here is told there how that load ended.
 """
 
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from clients.secret import Secret
-from gateway.auth import Needs
+from gateway.auth import ADMITTED, Admitted, Needs
 from gateway.cache.answers import Header, whole
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
@@ -27,6 +28,7 @@ from gateway.limits.windows import Standing
 from gateway.metrics import Metrics
 from gateway.observing.reporting import Headers, route_of
 from gateway.principal import Principal
+from gateway.storage.database import Unavailable
 from gateway.tokens.lifecycle import Recogniser
 
 MOST_TARGETS: Final = 1000
@@ -106,7 +108,7 @@ class Shortcut:
         return target
 
     async def kept(self, scope: Any, target: Target, headers: Headers, *, plain: bool) -> Kept | None:
-        """The answer to a GET, counted; None: the request has to go the long way, and counts there.
+        """The answer to a GET; None: the request has to go the long way, with what is known of its caller.
 
         Waits for the vendor's answer where another request has asked already.
 
@@ -118,14 +120,23 @@ class Shortcut:
         """
         if not plain or not LONG_WAY.isdisjoint(headers) or self._load.full:
             return None
+        self._load.enter(money=False)  # It is not full: that was asked a moment ago.
+        try:
+            return await self._found(scope, target, headers)
+        finally:
+            self._load.leave()
+
+    async def _found(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
+        """The same, in a place of its own; the checks in the order of the long way."""
         principal = await self._caller(headers.get(b"authorization", b""))
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
-        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
-        if (found := own.at_once(target.topic, target.variant) or await self._awaited(scope, own, target)) is None:
-            return None
         standing = await self._limits.count("default", principal)
+        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
+        scope[ADMITTED] = Admitted(principal, standing, own)
         if standing is not None and not standing.admitted:
+            return None
+        if (found := own.at_once(target.topic, target.variant) or await self._awaited(scope, own, target)) is None:
             return None
         variant, shown = found
         media_type = (b"content-type", variant.media_type)
@@ -137,13 +148,11 @@ class Shortcut:
         """What somebody else has asked for just now."""
         if not own.is_loading(target.topic):
             return None
-        self._load.enter(money=False)  # It is not full: that was asked.
         self._metrics.began("GET", scope["scheme"])
         try:
             variant = await own.rendered(target.topic, target.variant)
         finally:
             self._metrics.left("GET", scope["scheme"])
-            self._load.leave()
         shown = own.reading.shown
         return (variant, shown) if variant is not None and shown is not None else None
 
@@ -156,5 +165,5 @@ class Shortcut:
             return None
         try:
             return await self._tokens.principal(secret)
-        except Problem:
+        except (Problem, Unavailable):
             return None
