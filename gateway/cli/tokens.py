@@ -8,12 +8,9 @@ from typing import Final, NoReturn, TypeVar
 import click
 import msgspec
 
-from clients.secret import Secret
 from gateway.cli.environment import Duration, configured, fail, printable, refuse, with_audit, with_database
 from gateway.principal import Mode
 from gateway.scopes import SCOPES
-from gateway.storage.database import Database
-from gateway.storage.tenants import TenantStore
 from gateway.storage.tokens import TokenRecord, TokenStore
 from gateway.tokens.lifecycle import (
     DEFAULT_TENANT,
@@ -27,7 +24,6 @@ from gateway.tokens.lifecycle import (
     NotRotated,
     OwnLimits,
     Tokens,
-    needs_registration,
 )
 from routes.shapes.times import from_unix
 from routes.shapes.tokens import IssuedToken, RotatedToken, Token
@@ -78,13 +74,8 @@ def create_token(  # noqa: PLR0913, PLR0917 - click passes one parameter per opt
         refuse(f"--name has 1 to {LONGEST_NAME} printable characters.")
     if subject is not None and not 0 < len(subject) <= LONGEST_SUBJECT:
         refuse(f"--subject has 1 to {LONGEST_SUBJECT} characters.")
-
-    async def made(database: Database) -> tuple[TokenRecord, Secret]:
-        if needs_registration(tenant, mode) and not await TenantStore(database).has(tenant):
-            refuse(
-                f"there is no tenant {tenant!r}; register it first with `gateway tenant create`, or give --mode test."
-            )
-        return await Tokens(TokenStore(database), time).create(
+    record, secret = _changed(
+        lambda tokens: tokens.create(
             name,
             scopes,
             tenant=tenant,
@@ -92,9 +83,10 @@ def create_token(  # noqa: PLR0913, PLR0917 - click passes one parameter per opt
             subject=subject,
             lifetime_seconds=expires_in,
             limits=OwnLimits(per_minute=limit_per_minute, money_per_minute=limit_money_per_minute),
-        )
-
-    record, secret = with_audit(made, "createToken", lambda made: {"token_id": made[0].id})
+        ),
+        "createToken",
+        lambda made: made[0].id,
+    )
     if as_json:
         shown = msgspec.to_builtins(IssuedToken.issued(record, secret))
         click.echo(json.dumps({key: shown[key] for key in _CREATED}))

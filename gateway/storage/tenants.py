@@ -113,11 +113,6 @@ class TenantStore:
             claims={row.fingerprint: row.tenant for row in claims},
         )
 
-    async def has(self, name: str) -> bool:
-        """Whether there is a tenant of this name."""
-        async with self._database.transaction() as connection:
-            return await _exists(connection, name)
-
     async def add(self, tenant: TenantRecord, claims: Claims) -> None:
         """Keep a new tenant.
 

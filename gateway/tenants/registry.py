@@ -118,10 +118,6 @@ class Tenants:
         await self._changed()
         return record
 
-    async def registered(self, name: str) -> bool:
-        """Whether there is a tenant of this name, in whichever process it was made."""
-        return await self._store.has(name)
-
     async def change(self, name: str, wanted: Change) -> TenantRecord | None:
         """Change a tenant, in every process within a second.
 

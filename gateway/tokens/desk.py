@@ -9,7 +9,7 @@ Who holds `admin` sees the tokens of all tenants (in mode `test`: those of mode
 `test`) and may give any scope, though it holds none of them.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from time import time
 from typing import Any, Final
@@ -23,7 +23,7 @@ from gateway.principal import Mode, Principal
 from gateway.problems import NotFound, ValidationFailed
 from gateway.scopes import SCOPES
 from gateway.storage.tokens import Selection, TokenRecord
-from gateway.tokens.lifecycle import LONGEST_LIFETIME, OwnLimits, Tokens, needs_registration
+from gateway.tokens.lifecycle import LONGEST_LIFETIME, OwnLimits, Tokens
 
 DELEGATED_SECONDS: Final = 15 * 60
 LONGEST_DELEGATED: Final = 3600
@@ -42,20 +42,10 @@ class TokenDesk:
         tokens: All of them.
         now: The current Unix time.
         customer_scopes: What a token of one customer can use.
-        registered: Whether there is a tenant of a name.
     """
 
-    def __init__(
-        self,
-        by: Principal,
-        tokens: Tokens,
-        now: float,
-        *,
-        customer_scopes: AbstractSet[str],
-        registered: Callable[[str], Awaitable[bool]],
-    ) -> None:
+    def __init__(self, by: Principal, tokens: Tokens, now: float, *, customer_scopes: AbstractSet[str]) -> None:
         self.customer_scopes = customer_scopes
-        self._registered = registered
         self._by = by
         self._tokens = tokens
         self._now = int(now)
@@ -108,7 +98,7 @@ class TokenDesk:
 
         Raises:
             InsufficientScope: The caller can't give that.
-            ValidationFailed: It would outlive the caller's own token, or nobody has registered the tenant.
+            ValidationFailed: It would outlive the caller's own token.
         """
         tenant, mode = tenant or self._by.tenant, mode or self._by.mode
         self._may_give(scopes)
@@ -118,9 +108,6 @@ class TokenDesk:
             raise insufficient("A token of mode test makes tokens of mode test only.", {"admin"})
         if limits != OwnLimits():
             self._may_limit()
-        if tenant != self._by.tenant and needs_registration(tenant, mode) and not await self._registered(tenant):
-            detail = "There is no such tenant; register it first, or make a token of mode test."
-            raise ValidationFailed(detail, faults=[Fault("/tenant", detail)])
         return await self._tokens.create(
             name,
             scopes,
@@ -251,13 +238,7 @@ def delegable(scopes: Sequence[str], usable: AbstractSet[str]) -> list[Fault]:
 def token_desk(request: Request[Any, Any, Any]) -> TokenDesk:
     """Tokens, as the caller of a request may use them: for handlers that ask for it."""
     state = request.app.state
-    return TokenDesk(
-        caller(request),
-        state.tokens,
-        time(),
-        customer_scopes=state.customer_scopes,
-        registered=state.tenants.registered,
-    )
+    return TokenDesk(caller(request), state.tokens, time(), customer_scopes=state.customer_scopes)
 
 
 def _wrong_time(detail: str) -> ValidationFailed:

@@ -37,14 +37,6 @@ HIGHEST_LIMIT: Final = 1_000_000
 _ID: Final = re.compile(r"tok_[0-9a-f]{24}")
 
 
-def needs_registration(tenant: str, mode: Mode) -> bool:
-    """Whether a tenant's tokens reach nothing before it is registered.
-
-    The sandbox has a place for any name, and the default tenant is the environment's.
-    """
-    return mode == "live" and tenant != DEFAULT_TENANT
-
-
 class NotRotated(Exception):
     """A token can't be rotated now; the message says why, for people."""
 

@@ -329,25 +329,6 @@ def test_the_operator_reaches_all_tenants(gateway: RunningGateway, tenant: Tenan
     assert across.json()["code"] == forbidden.json()["code"] == "insufficient_scope"
 
 
-def test_a_live_token_is_of_a_tenant_that_there_is(gateway: RunningGateway, tenant: Tenant) -> None:
-    """
-    It would reach nothing, until somebody registers another tenant of that
-    name; the sandbox has a place for any name.
-    """
-    asked = {"name": "x", "scopes": ["domains:read"], "tenant": tenant.name, "mode": "live"}
-    with admin(gateway, "live") as operator:
-        before = operator.post("/v1/tokens", json=asked)
-        in_test = operator.post("/v1/tokens", json=asked | {"mode": "test"})
-        operator.post("/v1/tenants", json={"name": tenant.name}).raise_for_status()
-        after = operator.post("/v1/tokens", json=asked)
-
-    assert (before.status_code, before.json()["code"]) == (422, "validation_failed")
-    assert before.json()["errors"] == [
-        {"pointer": "/tenant", "detail": "There is no such tenant; register it first, or make a token of mode test."}
-    ]
-    assert (in_test.status_code, after.status_code) == (201, 201)
-
-
 def test_a_rotated_secret_ends_and_the_new_one_works(gateway: RunningGateway, tenant: Tenant) -> None:
     """
     At once, if told so; else both work for the overlap.

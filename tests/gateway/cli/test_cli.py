@@ -221,20 +221,6 @@ def test_a_command_that_can_not_be_meant_is_refused(environment: dict[str, str],
     assert "Traceback" not in refused.stderr
 
 
-def test_a_live_token_is_made_for_a_tenant_that_there_is(environment: dict[str, str]) -> None:
-    """One for a name that was mistyped is refused, and nothing is recorded; the sandbox has a place for any name."""
-    create = ("token", "create", "--name", "x", "--scope", "domains:read", "--tenant", "shop")
-
-    refused = gateway(*create, environment=environment)
-    in_test = gateway(*create, "--mode", "test", environment=environment)
-    gateway("tenant", "create", "shop", environment=environment)
-    made = gateway(*create, environment=environment)
-
-    assert (refused.returncode, in_test.returncode, made.returncode) == (2, 0, 0)
-    assert "there is no tenant 'shop'" in refused.stderr
-    assert len(json.loads(gateway("token", "list", "--json", environment=environment).stdout)) == 2
-
-
 def test_the_configuration_is_shown_without_its_secrets(environment: dict[str, str]) -> None:
     """Every variable with what it amounts to."""
     shown = gateway(
