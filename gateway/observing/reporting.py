@@ -28,7 +28,7 @@ from typing_extensions import override
 from clients.spans import tracer
 from clients.tracing import attempts
 from gateway.metrics import Metrics
-from gateway.telemetry import Log, Provider
+from gateway.telemetry import Line, Log, Provider
 from gateway.telemetry.traces import SERVER_FAILURES, Decision
 
 if TYPE_CHECKING:
@@ -65,6 +65,26 @@ class _Headers(Getter[Headers]):
     @override
     def keys(self, carrier: Headers) -> list[str]:
         return [name.decode("latin-1") for name in carrier]
+
+
+class RequestLine(Line, kw_only=True):
+    """What the log says of a request; None: there is nothing to say."""
+
+    method: str
+    route: str | None = None
+    status: int | None = None
+    problem: str | None = None
+    cache: str | None = None
+    operation_id: str | None = None
+    ms: float
+    upstream_ms: float | None = None
+    attempts: int | None = None
+    request_id: str
+    client_request_id: str | None = None
+    trace_id: str
+    tenant: str | None = None
+    mode: str | None = None
+    token_id: str | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -141,8 +161,22 @@ class Reporter:
         self._metrics.answered("GET", scope["scheme"], route=route, status=kept.status, problem=None, seconds=seconds)
         self._metrics.cached(kept.cached, route)
         if self._log.tells("info"):
-            told = {"method": "GET", "route": route, "status": kept.status, "cache": kept.cached, "ms": _ms(seconds)}
-            self._log.info("request", **told, **_who(request_id, headers, decision.trace_id, kept.principal))
+            who = kept.principal
+            told = RequestLine(
+                event="request",
+                method="GET",
+                route=route,
+                status=kept.status,
+                cache=kept.cached,
+                ms=_ms(seconds),
+                request_id=request_id,
+                client_request_id=_claimed(headers),
+                trace_id=trace.format_trace_id(decision.trace_id),
+                tenant=who.tenant,
+                mode=who.mode,
+                token_id=who.token_id,
+            )
+            self._log.line("info", told)
 
     def ended(self, begun: Begun, scope: Any, headers: Headers, exchange: "Exchange") -> None:
         """It was answered, or its caller left."""
@@ -207,9 +241,10 @@ class Reporter:
         failed = _failed(exchange)
         if not failed and not self._log.tells("info"):
             return
+        principal = exchange.principal
         tried = attempts.get() or ()
-        (self._log.error if failed else self._log.info)(
-            "request",
+        told = RequestLine(
+            event="request",
             method=begun.method,
             route=route,
             status=exchange.status,
@@ -219,26 +254,22 @@ class Reporter:
             ms=_ms(seconds),
             upstream_ms=_ms(sum(taken for _, taken in tried)) if tried else None,
             attempts=len(tried) or None,
-            **_who(
-                exchange.occurrence.request_id,
-                headers,
-                begun.span.get_span_context().trace_id,
-                exchange.principal,
-            ),
+            request_id=exchange.occurrence.request_id,
+            client_request_id=_claimed(headers),
+            trace_id=trace.format_trace_id(begun.span.get_span_context().trace_id),
+            tenant=principal.tenant if principal else None,
+            mode=principal.mode if principal else None,
+            token_id=principal.token_id if principal else None,
         )
+        self._log.line("error" if failed else "info", told)
 
 
-def _who(request_id: str, headers: Headers, trace_id: int, principal: "Principal | None") -> dict[str, Any]:
-    """What leads from a line to its request, and to its caller."""
-    claimed = headers.get(b"x-request-id", b"").decode("latin-1")
-    return {
-        "request_id": request_id,
-        "client_request_id": claimed if _CLIENT_REQUEST_ID.fullmatch(claimed) else None,
-        "trace_id": trace.format_trace_id(trace_id),
-        "tenant": principal.tenant if principal else None,
-        "mode": principal.mode if principal else None,
-        "token_id": principal.token_id if principal else None,
-    }
+def _claimed(headers: Headers) -> str | None:
+    """What the caller calls the request, if that is plausible."""
+    if (claimed := headers.get(b"x-request-id")) is None:
+        return None
+    text = claimed.decode("latin-1")
+    return text if _CLIENT_REQUEST_ID.fullmatch(text) else None
 
 
 def _failed(exchange: "Exchange") -> bool:

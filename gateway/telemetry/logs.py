@@ -1,7 +1,7 @@
 """The log: one line per event, as JSON for machines or as text for people.
 
-There is one for each request, so a line costs two or three microseconds: no
-chain of processors, one encoder.
+There is one for each request, so a line costs a microsecond or two: no chain
+of processors, one encoder, and lines that are no warning are written together.
 """
 
 import logging
@@ -17,6 +17,8 @@ from typing import Any, Final, Literal, TextIO
 
 import msgspec
 from typing_extensions import override
+
+from gateway.telemetry.writing import Together
 
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["json", "console"]
@@ -42,6 +44,15 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/{}+@-]{1,200}")
 _COLOURS: Final[Mapping[str, str]] = {"debug": "2", "info": "32", "warning": "33", "error": "31"}
 
 
+class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A line that is written often; what is None is left out."""
+
+    timestamp: str = ""
+    """The log fills this in, and the next."""
+    level: str = ""
+    event: str
+
+
 class Log:
     """Writes lines.
 
@@ -53,16 +64,38 @@ class Log:
         write: Is given each line, with its end.
         level: The least severe level that is written.
         form: How a line looks.
+        together: Takes the lines that can wait a moment; None: no line can.
     """
 
-    def __init__(self, write: Callable[[str], object], *, level: str, form: str) -> None:
+    def __init__(
+        self, write: Callable[[str], object], *, level: str, form: str, together: Together | None = None
+    ) -> None:
         self._write = write
         self._least = LEVELS[level]
         self._render = _console if form == "console" else _json
+        self._together = together
 
     def tells(self, level: str) -> bool:
         """Whether lines of a level are written, for those to whom a line is work."""
         return LEVELS[level] >= self._least
+
+    def line(self, level: Level, line: Line) -> None:
+        """Tell what happens all the time."""
+        if LEVELS[level] < self._least:
+            return
+        line.timestamp = _now()
+        line.level = level
+        if self._render is _json:
+            try:
+                self._put(level, _ENCODER.encode(line))
+            except UnicodeEncodeError:  # Half a character.
+                pass
+            else:
+                return
+        fields = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
+        now, event = fields.pop("timestamp"), fields.pop("event")
+        del fields["level"]
+        self._put(level, self._render(now, level, event, fields))
 
     def debug(self, event: str, **fields: object) -> None:
         """Tell what only helps to find a fault of ours."""
@@ -91,10 +124,17 @@ class Log:
         if error is not None:
             # Without the values of local variables: tokens and vendor credentials are among them.
             told["exception"] = "".join(traceback.format_exception(error))
-        now = _now()
+        self._put(level, self._render(_now(), level, event, told))
+
+    def _put(self, level: str, line: bytes) -> None:
+        if self._together is not None:
+            self._together.add(line)
+            if LEVELS[level] >= logging.WARNING:
+                self._together.flush()
+            return
         # A log that can't be written, on a full disk or after a closed pipe, fails no request.
         with suppress(OSError, ValueError):
-            self._write(self._render(now, level, event, told))
+            self._write(line.decode() + "\n")
 
 
 def logger(level: str, form: str, stream: TextIO | None = None) -> Log:
@@ -103,13 +143,16 @@ def logger(level: str, form: str, stream: TextIO | None = None) -> Log:
     Args:
         level: The least severe level that is written; a key of `LEVELS`.
         form: `json` for machines, `console` for people.
-        stream: Standard error by default.
+        stream: Standard error by default, to which lines for machines may come a moment later.
     """
-    # Looked up each time: whoever runs us may put another in its place.
-    return Log(stream.write if stream is not None else _to_standard_error, level=level, form=form)
+    if stream is not None:
+        return Log(stream.write, level=level, form=form)
+    together = Together(_to_standard_error) if form == "json" else None
+    return Log(_to_standard_error, level=level, form=form, together=together)
 
 
 def _to_standard_error(line: str) -> None:
+    # Looked up each time: whoever runs us may put another in its place.
     sys.stderr.write(line)
 
 
@@ -119,29 +162,29 @@ def _without_none(fields: dict[str, object]) -> dict[str, object]:
 
 def _now() -> str:
     """This moment, as RFC 3339 to the millisecond."""
-    seconds, rest = divmod(time_ns(), 1_000_000_000)
-    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
+    return _moment(time_ns() // 1_000_000)
 
 
-@lru_cache(maxsize=4)  # Hundreds of lines are written in the same second.
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=4)  # Under load, several lines are written in the same millisecond.
+def _moment(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
-def _json(now: str, level: str, event: str, fields: dict[str, Any]) -> str:
+def _json(now: str, level: str, event: str, fields: dict[str, Any]) -> bytes:
     line = {"timestamp": now, "level": level, "event": event, **fields}
     try:
-        return _ENCODER.encode(line).decode() + "\n"
+        return _ENCODER.encode(line)
     except (UnicodeEncodeError, TypeError):  # Half a character, or a key that is no text: said otherwise.
         told = {"fields": ascii(fields)}
-        return msgspec.json.encode({"timestamp": now, "level": level, "event": ascii(event), **told}).decode() + "\n"
+        return msgspec.json.encode({"timestamp": now, "level": level, "event": ascii(event), **told})
 
 
-def _console(now: str, level: str, event: str, fields: dict[str, Any]) -> str:
-    error = fields.pop("exception", None)
+def _console(now: str, level: str, event: str, fields: dict[str, Any]) -> bytes:
+    error = "\n" + fields.pop("exception").rstrip() if "exception" in fields else ""
     values = "".join(f"  {name}={_readable(value)}" for name, value in fields.items())
     coloured = f"\x1b[{_COLOURS[level]}m{level:7}\x1b[0m" if sys.stderr.isatty() else f"{level:7}"
-    return f"{now[11:-1]} {coloured} {event}{values}\n{error or ''}"
+    return f"{now[11:-1]} {coloured} {event}{values}{error}".encode(errors="backslashreplace")
 
 
 def _readable(value: object) -> str:

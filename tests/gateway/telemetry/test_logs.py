@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from clients.sandbox.emulator import Sandbox
 from gateway.telemetry import adopt_stdlib, logger
+from gateway.telemetry.writing import Together
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.timing import until
 
@@ -132,6 +135,49 @@ def test_libraries_speak_in_our_form_and_not_all_the_time() -> None:
         ("error", "it broke", "a.library"),
     ]
     assert "ValueError: why" in said[-1]["exception"]
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError", "sys.exit(3)"])
+def test_no_line_is_lost_when_the_process_ends(end: str) -> None:
+    """Lines wait for each other a moment, but not for one that never comes."""
+    program = f"import sys; from gateway.telemetry import logger; logger('info', 'json').info('last'); {end}"
+
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+
+    assert '"event":"last"' in ended.stderr
+
+
+def test_a_line_waits_a_moment_at_most(capfd: pytest.CaptureFixture[str]) -> None:
+    """Nobody has to write another to see it."""
+    log = logger("info", "json")
+
+    log.info("alone")
+
+    until(lambda: '"event":"alone"' in capfd.readouterr().err)
+
+
+def test_a_warning_waits_for_nothing_and_comes_in_its_place(capfd: pytest.CaptureFixture[str]) -> None:
+    """What was told before it stands before it."""
+    log = logger("info", "json")
+
+    log.info("a")
+    log.warning("b")
+
+    assert [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()] == ["a", "b"]
+
+
+def test_lines_of_several_workers_are_never_torn() -> None:
+    """They are written whole, and in portions that a pipe takes whole; a longer one goes alone."""
+    written: list[str] = []
+    together = Together(written.append)
+    lines = [b"x" * length for length in (1000, 2000, 3000, 5000, 10, 4095)]
+
+    for line in lines:
+        together.add(line)
+    together.flush()
+
+    assert "".join(written) == "".join(f"{line.decode()}\n" for line in lines)
+    assert [len(portion) for portion in written] == [3002, 3001, 5001, 11, 4096]
 
 
 def lines(capfd: pytest.CaptureFixture[str], count: int, *, of: str | None = None) -> list[dict[str, Any]]:
