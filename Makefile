@@ -72,7 +72,7 @@ build/bench/.ready: .uv/.ready requirements.lock requirements-bench.lock bench/c
 	@rm -rf build/bench && mkdir -p build/bench/debian && $(PYTHON) -m venv --without-pip build/bench/venv
 	@$(UV) pip install --quiet --python build/bench/venv --require-hashes -r requirements-bench.lock
 	@$(PYTHON) -m venv --without-pip build/bench/gateway
-	@$(UV) pip install --quiet --python build/bench/gateway --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(UV) pip install --quiet --compile-bytecode --python build/bench/gateway --require-hashes -r requirements.lock -r requirements-build.lock
 	@$(UV) pip install --quiet --python build/bench/gateway --no-deps --no-build-isolation --editable .
 	@cd bench/compare/peers && npm ci --silent || echo "bench: no npm, so fast-gateway and @fastify/http-proxy are left out"
 	@cd build/bench/debian && apt-get download -qq nginx wrk libluajit-5.1-2 >/dev/null 2>&1 \

@@ -33,7 +33,6 @@ from gateway.telemetry.traces import SERVER_FAILURES, Decision
 
 if TYPE_CHECKING:
     from gateway.http.edge import Exchange
-    from gateway.principal import Principal
     from gateway.shortcut import Kept
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})

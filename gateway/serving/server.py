@@ -17,7 +17,6 @@ from gateway.app import create_app, sandbox
 from gateway.http.request_head import BoundedHead
 from gateway.metrics import Metrics, exposition
 from gateway.serving.stopping import LINGER_SECONDS, Notice, StoppableServer
-from gateway.serving.workers import Workers
 from gateway.settings import Settings, from_environment
 
 BACKLOG: Final = 2048
@@ -151,6 +150,8 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
         metrics = Metrics()
         with _numbers_served(settings, listening, metrics.exposition.registry):
             return _served(settings, listening, metrics=metrics)
+    from gateway.serving.workers import Workers  # noqa: PLC0415 - what starts processes is needed here alone
+
     log = telemetry.logger(settings.log_level, settings.log_format)
     telemetry.adopt_stdlib(log)
     stop_seconds = settings.drain_seconds + LINGER_SECONDS + _grace(settings) + CLOSING_SECONDS

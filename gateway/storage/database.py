@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import MetaData, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -14,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from clients.secret import Secret
 from gateway.storage import schema
 from gateway.storage.tracing import trace_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA: Final = MetaData()
 """Every table that a module of this package declares."""
@@ -88,9 +90,16 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise _renamed(error) from error
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """A statement that can say what happens where there is such a row already."""
-        return sqlite.insert(table) if self.embedded else postgresql.insert(table)
+        # Two megabytes for each kind of database: only the one that is used is loaded.
+        if self.embedded:
+            from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - see above
+
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+
+        return postgresql.insert(table)
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe to call from several processes at once.
