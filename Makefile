@@ -65,6 +65,7 @@ BENCH_PATH = $(CURDIR)/build/bench/venv/bin:$(CURDIR)/build/bench/debian/usr/bin
 BENCH_LIBRARIES = $(wildcard $(CURDIR)/build/bench/debian/usr/lib/*-linux-gnu)
 
 bench: setup build/bench/.ready ## Measure us beside others; about 7 minutes (QUICK=1: two), best on an idle machine
+	@build/bench/gateway/bin/python -m compileall -q gateway routes clients
 	@PATH="$(BENCH_PATH)" LD_LIBRARY_PATH="$(BENCH_LIBRARIES)" $(BIN)/python -m bench.compare
 
 # The peers, none of which is installed on the machine itself. One that can't be had is left out, and `bench` says so.

@@ -51,7 +51,7 @@ async def figures(url: str, *, starts: int) -> list[Figure]:
             aim=65,
             unit=" MB",
             places=0,
-            how="resident, shared pages included; traces and metrics are exported, SQLite, no Redis, no sandbox",
+            how="resident, shared pages too; compiled as the image is, telemetry exported, SQLite, no Redis or sandbox",
         ),
     ]
 
