@@ -209,8 +209,15 @@ def test_the_line_and_the_numbers_are_those_of_the_long_way(
     api.get(PATH, headers={"x-request-id": "mine"})
     until(lambda: requests_counted(api) == before + 2)
 
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if PATH in line]
-    long_way, at_once = (line for line in lines if line["event"] == "request")
+    lines: list[dict[str, Any]] = []
+
+    def complete() -> bool:  # They are written together, a moment later.
+        said = [json.loads(line) for line in capfd.readouterr().err.splitlines() if PATH in line]
+        lines.extend(line for line in said if line["event"] == "request" and line.get("client_request_id") == "mine")
+        return len(lines) >= 2
+
+    until(complete)
+    long_way, at_once = lines
     assert list(at_once) == list(long_way)
     passing = ("timestamp", "ms", "request_id", "trace_id")
     assert [at_once[name] for name in at_once if name not in passing] == [
