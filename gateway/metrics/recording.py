@@ -2,9 +2,6 @@
 
 from typing import Final
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -12,6 +9,7 @@ from clients.errors import Kind, Operation
 from clients.watch import Attempt
 from gateway.metrics.exposition import Exposition
 from gateway.metrics.instruments import Instrument
+from gateway.metrics.otlp import Sending
 from gateway.problems import OutcomeUnknown
 from gateway.telemetry import names, traces
 
@@ -32,12 +30,9 @@ class Metrics:
         registry = CollectorRegistry()
         self.who = who or traces.resource()
         """We, in whatever is sent by this process."""
-        self._meters: MeterProvider | None = None
-        if traces.exports("metrics") if sent is None else sent:
-            reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-            self._meters = MeterProvider([reader], resource=self.who, shutdown_on_exit=False)
-        meter = self._meters.get_meter("funnel-gateway") if self._meters is not None else None
-        made = {metric: Instrument(metric, registry=registry, meter=meter) for metric in names.METRICS}
+        made = {metric: Instrument(metric, registry=registry) for metric in names.METRICS}
+        wanted = traces.exports("metrics") if sent is None else sent
+        self._sending = Sending([*made.values()], self.who) if wanted else None
         self.exposition = Exposition(registry)
         """The numbers as text."""
         self._requests = made[names.REQUESTS]
@@ -55,8 +50,8 @@ class Metrics:
 
     def close(self) -> None:
         """Send what was not sent yet; waits for the collector."""
-        if self._meters is not None:
-            self._meters.shutdown()
+        if self._sending is not None:
+            self._sending.shutdown()
 
     def began(self, method: str, scheme: str) -> None:
         """A request came. `method` is a known one."""
