@@ -77,6 +77,11 @@ def background(name: str, attributes: Attributes | None = None) -> AbstractConte
     return _marked(spans, name, Context(), attributes, SpanKind.INTERNAL, links)
 
 
+def within(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
+    """A span below the current one, or where none is kept, the first of a trace of its own."""
+    return child(name, attributes) if get_current_span().is_recording() else background(name, attributes)
+
+
 @contextmanager
 def _marked(  # noqa: PLR0917 - called twice, above
     spans: Tracer,

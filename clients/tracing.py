@@ -77,7 +77,10 @@ class Traced(httpx.AsyncBaseTransport):
                 raise
             else:
                 span.set_attribute(HTTP_RESPONSE_STATUS_CODE, reply.status_code)
-                status, failure = reply.status_code, None
+                status, failure = reply.status_code, reply.extensions.get("failure")
+                if failure is not None:  # A business failure, that the vendor reports as a success.
+                    span.set_status(Status(StatusCode.ERROR))
+                    span.set_attribute(ERROR_TYPE, failure)
             finally:
                 seconds = perf_counter() - started
                 if (seen := attempts.get()) is not None:

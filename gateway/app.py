@@ -1,7 +1,7 @@
 """Puts the gateway together, and does nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache, partial
 from time import time
@@ -106,7 +106,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
     callers, issuer = _with_issuer(tokens, configured, provider=provider, log=log)
     limits = Limits(configured, shared, log)
     guesses = Guesses(configured.limit_guesses_per_minute, ClientAddress(configured.trusted_proxies), Windows())
-    cached = cache_of(configured)
+    cached = cache_of(configured, seen.metrics.cache_holds)
     if shared is not None:
         cached.share(partial(SharedLevel, shared))
     load = Load(configured.concurrency)
@@ -205,7 +205,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         openapi_config=None,
         logging_config=None,
     )
-    app.state.settling = Settling(operations, KINDS, scenes=partial(scene_of, app.state), provider=provider, log=log)
+    app.state.settling = Settling(operations, KINDS, scenes=partial(scene_of, app.state), metrics=seen.metrics, log=log)
     gate.learn(app.routes)
     app.state.customer_scopes = frozenset(gate.customer_scopes)
     return Edge(
@@ -246,10 +246,10 @@ def sandbox(configured: Settings) -> Iterator[str | None]:
         yield started.url
 
 
-def cache_of(configured: Settings) -> Cache:
-    """An empty cache, of this process alone."""
+def cache_of(configured: Settings, told: Callable[[int, int], None] = lambda _entries, _bytes: None) -> Cache:
+    """An empty cache, of this process alone; `told` as in `Memory`."""
     return Cache(
         lifetimes=lifetimes(configured),
-        memory=Memory(most_entries=configured.cache_entries, most_bytes=configured.cache_bytes),
+        memory=Memory(most_entries=configured.cache_entries, most_bytes=configured.cache_bytes, told=told),
         seconds=configured.deadline_seconds,
     )

@@ -15,12 +15,16 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 from litestar.params import HeaderParameter
+from opentelemetry.trace import get_current_span
 
 from clients import errors
+from clients.spans import child
 from clients.timeouts import patience
 from clients.tracing import attempts
 from gateway.http.edge import Exchange
 from gateway.http.rfc9457 import Fault
+from gateway.metrics import Metrics
+from gateway.observing.reporting import route_of
 from gateway.operations.intentions import Intention
 from gateway.operations.ledger import DAY_SECONDS, PATH, Operations, digest_of
 from gateway.operations.outcomes import Answer, Operation, State
@@ -56,6 +60,9 @@ IdempotencyKey = Annotated[
 
 AGAIN_SECONDS: Final = 1
 """For `Retry-After` while the first request with a key is under way."""
+
+IDEMPOTENCY: Final = "gateway.idempotency"
+"""The attribute that tells a first request from one that is given the same answer again."""
 
 _FORM: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -97,6 +104,7 @@ class Ledger:
         principal: Who makes it.
         operations: Where it is kept.
         settled: The kinds of operation that reading a vendor can settle.
+        metrics: Where numbers go.
         log: Is told what could not be kept.
     """
 
@@ -107,6 +115,7 @@ class Ledger:
         operations: Operations,
         *,
         settled: frozenset[str],
+        metrics: Metrics,
         log: Log,
     ) -> None:
         self.request = request
@@ -114,6 +123,7 @@ class Ledger:
         self._exchange = Exchange.of(request.scope)
         self._operations = operations
         self._settled = settled
+        self._metrics = metrics
         self._log = log
         self._kind = str(getattr(request.route_handler, "operation_id", None))
         self._undecided = State.PENDING
@@ -149,6 +159,7 @@ class Ledger:
     def stays_unknown(self) -> None:
         """Of an answer 202: the vendor has not even said that it is under way."""
         self._undecided = State.UNKNOWN
+        self._metrics.unknown(route_of(self.request.scope))
 
     async def once(
         self,
@@ -159,8 +170,11 @@ class Ledger:
         """See the function of the same name."""
         digest = self._digest(key)
         fingerprint = await self._fingerprint() if digest is not None else None
-        if digest is not None and (known := await self._operations.with_key(digest)) is not None:
-            await self._again(known, fingerprint)
+        if digest is not None:
+            with child("idempotency"):
+                known = await self._operations.with_key(digest)
+            if known is not None:
+                await self._again(known, fingerprint)
         if not isinstance(intention, Intention):
             intention = await intention()
         await self._begin(intention, digest, fingerprint)
@@ -200,6 +214,8 @@ class Ledger:
                 raise RateLimited(
                     "The vendor takes two charges a day for one payment token.", headers={"Retry-After": str(wait)}
                 ) from spent
+        if digest is not None:
+            get_current_span().set_attribute(IDEMPOTENCY, "first")
         self._begun = (ident, intention)
         self._exchange.keeper = self._keep
         if intention.listed:
@@ -224,14 +240,20 @@ class Ledger:
                 headers={"Retry-After": str(AGAIN_SECONDS)} | ({"Gateway-Operation": known.id} if link else {}),
             )
         if known.answer is not None:
+            self._tell_replay(link)
             raise Replayed(known.answer, known.id if known.record.listed else None)
         if not known.state.open:
             raise SecretAlreadyShown("The answer to this key showed a secret, which is not kept.")
         if link is None:
             await self._operations.abandon(known.id)
             return
+        self._tell_replay(link)
         lost = OutcomeUnknown("It may have been sent, and the gateway stopped before it was answered.", operation=link)
         raise Replayed(refused(lost, known.at(self._exchange.occurrence.public_url)), known.id)
+
+    def _tell_replay(self, link: str | None) -> None:
+        get_current_span().set_attribute(IDEMPOTENCY, "replayed")
+        self._exchange.operation = link
 
     async def _keep(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Keep the whole answer before the caller gets it; never fails.
@@ -301,7 +323,9 @@ def ledger_of(request: Request[Any, Any, Any]) -> Ledger:
     state = request.app.state
     principal = Exchange.of(request.scope).principal
     assert principal is not None  # noqa: S101 - the gate has admitted this request
-    return Ledger(request, principal, state.operations, settled=state.settled_kinds, log=state.log)
+    return Ledger(
+        request, principal, state.operations, settled=state.settled_kinds, metrics=state.metrics, log=state.log
+    )
 
 
 async def once(

@@ -64,6 +64,13 @@ class _Outcome(msgspec.Struct, frozen=True):
         return " ".join(said) or "The vendor gave no reason."
 
 
+class _Paid(msgspec.Struct, frozen=True):
+    checkout_status: str | None = None
+    action_required_token: str | None = None
+    payment_result: "_Paid | None" = None
+    """Of a migration."""
+
+
 class _Enveloped(msgspec.Struct, Generic[T], frozen=True):
     data: T
 
@@ -71,16 +78,33 @@ class _Enveloped(msgspec.Struct, Generic[T], frozen=True):
 def judge(reply: httpx.Response, operation: Operation) -> None:
     """Raise what the reply amounts to, unless the vendor says yes.
 
+    A payment that was declined is a yes, too; what is told of it then stands
+    at the reply, in `extensions["failure"]`.
+
     Raises:
         UpstreamError: The most telling class of `clients.errors`.
     """
     outcome = _outcome(reply)
     if reply.is_success and (outcome is not None or is_csv(reply, operation)):
         if outcome is None or outcome.status == "success":
+            if outcome is not None and operation.kind == "money":
+                reply.extensions["failure"] = _failed_payment(outcome.data)
             return
         if outcome.status is None and outcome.error is None and operation.repeatable:
             return
     raise _failure(reply, outcome, operation)
+
+
+def _failed_payment(data: msgspec.Raw) -> str | None:
+    """What to call a payment that came to nothing; None: it did not, or it is none."""
+    try:
+        paid = msgspec.json.decode(data, type=_Paid)
+    except msgspec.MsgspecError:
+        return None  # Whoever reads it will tell.
+    paid = paid.payment_result or paid
+    if paid.action_required_token or paid.checkout_status not in {"failed", "cancelled"}:
+        return None
+    return f"payment_{paid.checkout_status}"
 
 
 def is_csv(reply: httpx.Response, operation: Operation) -> bool:

@@ -71,9 +71,13 @@ class Memory:
     Args:
         most_entries: Entries.
         most_bytes: Of data and answers together.
+        told: Is told how many entries there are, and of how many bytes, whenever that has changed.
     """
 
-    def __init__(self, *, most_entries: int, most_bytes: int) -> None:
+    def __init__(
+        self, *, most_entries: int, most_bytes: int, told: Callable[[int, int], None] = lambda _entries, _bytes: None
+    ) -> None:
+        self._told = told
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._bytes = _memory_backend()
@@ -115,6 +119,7 @@ class Memory:
         self.size += size
         _at_once(self._bytes.set(str(held.serial), data))
         self._make_room(held)
+        self._tell()
         return held
 
     @staticmethod
@@ -137,6 +142,7 @@ class Memory:
         if len(held.variants) > MOST_VARIANTS:
             self._forget(held, next(iter(held.variants)))
         self._make_room(held)
+        self._tell()
 
     def drop(self, key: str) -> bool:
         """Let go of an entry and all that was made from it.
@@ -150,12 +156,16 @@ class Memory:
             self._forget(held, name)
         self.size -= held.size
         _at_once(self._bytes.delete(str(held.serial)))
+        self._tell()
         return True
 
     def drop_where(self, chosen: Callable[[str], bool]) -> None:
         """Let go of all entries whose key is chosen."""
         for key in [key for key in self._held if chosen(key)]:
             self.drop(key)
+
+    def _tell(self) -> None:
+        self._told(len(self._held), self.size)
 
     def _forget(self, held: Held, name: str) -> None:
         if (variant := held.variants.pop(name, None)) is not None:

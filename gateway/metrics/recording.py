@@ -41,7 +41,10 @@ class Metrics:
         self._retries = made[names.RETRIES]
         self._problems = made[names.PROBLEMS]
         self._unknown = made[names.UNKNOWN]
+        self._settled = made[names.SETTLED]
         self._cache = made[names.CACHE]
+        self._cache_entries = made[names.CACHE_ENTRIES]
+        self._cache_bytes = made[names.CACHE_BYTES]
         self._lookups = made[names.TOKEN_LOOKUPS]
         self._breakers = made[names.BREAKERS]
         self._expiry = made[names.TOKEN_EXPIRY]
@@ -86,13 +89,26 @@ class Metrics:
         labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)
         self._requests.observe(labels, seconds)
         if problem == OutcomeUnknown.code:
-            self._unknown.add((route or NO_ROUTE,))
+            self.unknown(route)
         if problem is not None:
             self._problems.add((problem, route or NO_ROUTE))
 
     def cached(self, result: str, route: str | None) -> None:
         """The cache had something to do with an answer."""
         self._cache.add((result, route or NO_ROUTE))
+
+    def cache_holds(self, entries: int, size: int) -> None:
+        """What is kept has changed; `size` in bytes."""
+        self._cache_entries.set((), entries)
+        self._cache_bytes.set((), size)
+
+    def unknown(self, route: str | None) -> None:
+        """Nobody knows what came of a write; without a route, the request is gone that it was sent for."""
+        self._unknown.add((route or NO_ROUTE,))
+
+    def settled(self, outcome: str, mode: str) -> None:
+        """A look at the vendor told how an operation ended: `succeeded`, `failed`, or `review` if it takes a person."""
+        self._settled.add((outcome, mode))
 
     def attempted(self, attempt: Attempt, mode: str) -> None:
         """An attempt at a vendor has ended."""

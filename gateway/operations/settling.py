@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-from opentelemetry.sdk.trace import TracerProvider
 
 from clients.errors import UpstreamError
+from clients.spans import within
 from gateway.http.rfc9457 import Fault, Occurrence, Problem
+from gateway.metrics import Metrics
 from gateway.operations.ledger import Operations
 from gateway.operations.outcomes import Answer, Operation, State
 from gateway.problems import NotFound, ValidationFailed, problem_of
@@ -79,7 +80,7 @@ class Settling:
         operations: Where they are.
         kinds: How those of each kind are settled.
         scenes: The tenant's place of an operation: its vendor clients and what else reading takes.
-        provider: Where spans go.
+        metrics: Where numbers go.
         log: Is told what was found out, and what needs a person.
     """
 
@@ -89,13 +90,13 @@ class Settling:
         kinds: Mapping[str, Kind],
         *,
         scenes: Callable[[Operation], Any],
-        provider: TracerProvider,
+        metrics: Metrics,
         log: Log,
     ) -> None:
         self._operations = operations
         self._kinds = kinds
         self._scenes = scenes
-        self._tracer = provider.get_tracer("funnel-gateway.settling")
+        self._metrics = metrics
         self._log = log
 
     async def run(self) -> None:
@@ -126,20 +127,20 @@ class Settling:
         if not operation.state.open or not await self._operations.take(operation.id):
             return
         kind = self._kinds.get(operation.record.kind)
-        with self._tracer.start_as_current_span("settle operation") as span:
+        about = {
+            "gateway.operation_id": operation.id,
+            "gateway.tenant": operation.record.tenant,
+            "gateway.mode": operation.record.mode,
+        }
+        with within("settle operation", about) as span:
             verdict = await self._verdict(kind, operation)
-            span.set_attributes(
-                {
-                    "gateway.operation_id": operation.id,
-                    "gateway.tenant": operation.record.tenant,
-                    "gateway.mode": operation.record.mode,
-                    "gateway.outcome": verdict.state.value,
-                }
-            )
+            span.set_attribute("gateway.outcome", verdict.state.value)
         again = kind is not None and kind.settle is not None
         kept = await self._operations.looked(
             operation, verdict.state, answer=verdict.answer, evidence=verdict.evidence, again=again
         )
+        if kept:
+            self._count(operation, verdict.state)
         if kept and (not verdict.state.open or operation.needs_review(self._operations.now_ms)):
             self._log.info(
                 "operation settled" if not verdict.state.open else "operation needs review",
@@ -148,6 +149,15 @@ class Settling:
                 state=verdict.state.value,
                 tenant=operation.record.tenant,
             )
+
+    def _count(self, operation: Operation, state: State) -> None:
+        mode = operation.record.mode
+        if state is State.UNKNOWN and operation.state is State.PENDING:
+            self._metrics.unknown(None)
+        if not state.open:
+            self._metrics.settled(state.value, mode)
+        elif operation.needs_review(self._operations.now_ms):
+            self._metrics.settled("review", mode)
 
     async def _verdict(self, kind: Kind | None, operation: Operation) -> Verdict:
         still = State.PENDING if operation.state is State.PENDING and operation.answer is not None else State.UNKNOWN

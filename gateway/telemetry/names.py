@@ -27,7 +27,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def prometheus(self) -> str:
         """Its name in Prometheus' text, without `_total` and the like."""
-        unit = {"s": "_seconds"}.get(self.unit, "")
+        unit = {"s": "_seconds", "By": "_bytes"}.get(self.unit, "")
         return f"{self.name.replace('.', '_')}{unit}"
 
 
@@ -79,8 +79,15 @@ UNKNOWN: Final = Metric(
     name="gateway.outcomes.unknown",
     kind="counter",
     unit="{request}",
-    meaning="Writes of which nobody knows yet whether the vendor did them.",
+    meaning="Writes of which nobody knows yet whether the vendor did them; without a route, their process was lost.",
     labels=("http.route",),
+)
+SETTLED: Final = Metric(
+    name="gateway.operations.settled",
+    kind="counter",
+    unit="{operation}",
+    meaning="Open operations by what a look at the vendor told: `succeeded`, `failed`, or `review` (by a person).",
+    labels=("gateway.outcome", "gateway.mode"),
 )
 CACHE: Final = Metric(
     name="gateway.cache.requests",
@@ -88,6 +95,18 @@ CACHE: Final = Metric(
     unit="{request}",
     meaning="Requests by what the cache had to do with their answer.",
     labels=("gateway.cache", "http.route"),
+)
+CACHE_ENTRIES: Final = Metric(
+    name="gateway.cache.entries",
+    kind="gauge",
+    unit="{entry}",
+    meaning="What vendors said that is kept in memory.",
+)
+CACHE_BYTES: Final = Metric(
+    name="gateway.cache.size",
+    kind="gauge",
+    unit="By",
+    meaning="How much memory that takes, with the answers made from it.",
 )
 TOKEN_LOOKUPS: Final = Metric(
     name="gateway.token.lookups",
@@ -132,7 +151,10 @@ METRICS: Final = (
     RETRIES,
     PROBLEMS,
     UNKNOWN,
+    SETTLED,
     CACHE,
+    CACHE_ENTRIES,
+    CACHE_BYTES,
     TOKEN_LOOKUPS,
     BREAKERS,
     TOKEN_EXPIRY,
@@ -156,6 +178,7 @@ SPANS: Final = (
     SpanName("token lookup", "INTERNAL", "A token that memory does not know; without it, memory did."),
     SpanName("rate limit", "CLIENT", "A limit that is counted in Redis."),
     SpanName("cache", "INTERNAL", "A look into the cache; who waits for another request's load links to its look."),
+    SpanName("idempotency", "INTERNAL", "A look at what an `Idempotency-Key` led to before."),
     SpanName("vendor token", "INTERNAL", "The wait for a vendor token to be renewed."),
     SpanName("{SQL verb} {table}", "CLIENT", "A statement."),
     SpanName("{Redis command}", "CLIENT", "A command, or `PIPELINE` for several at once."),
@@ -192,8 +215,9 @@ ATTRIBUTES: Final = {
     "gateway.cache.topic": "What was looked for.",
     "gateway.problem": "The code of the problem that was answered.",
     "gateway.operation_id": "The operation that a write is, as in `/v1/operations/{id}`.",
+    "gateway.idempotency": "`first`: the key was new; `replayed`: its answer is given again.",
     "gateway.outcome": "`unknown`: nobody knows whether the write happened; on `settle operation`, what was found out.",
-    "gateway.upstream": "`funnelflux` or `funnelfox`.",
+    "gateway.upstream": "`funnelflux`, `funnelfox` or `identity_provider`.",
     "gateway.upstream.request_id": "The vendor's own, where it gave one.",
     "gateway.upstream.sent": "Whether the vendor may have seen a request that it did not answer.",
     "gateway.deadline.remaining": "Seconds that the request had left as the attempt began.",

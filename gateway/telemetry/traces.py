@@ -53,6 +53,9 @@ SERVER_FAILURES: Final = 500
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods whose traces are always kept."""
 
+OPERATION: Final = "gateway.operation_id"
+"""The attribute that names the operation that a span is about."""
+
 
 _DROPPED: Final = SamplingResult(SamplingDecision.DROP)
 
@@ -196,7 +199,8 @@ class Provider(TracerProvider):
 class Deciding(Sampler):
     """Decides once per trace, when it begins.
 
-    What changes something is always kept; so is what a kept trace links to.
+    What changes something is always kept, and what finds out how that ended;
+    so is what a kept trace links to.
     The rest is for the usual sampler to say. Spans within a trace follow its
     first one.
 
@@ -226,8 +230,10 @@ class Deciding(Sampler):
         parent = get_current_span(parent_context).get_span_context()
         if parent.is_valid and not parent.is_remote:
             sampler: Sampler = ALWAYS_ON if parent.trace_flags.sampled else ALWAYS_OFF
-        elif (attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES or any(
-            link.context.trace_flags.sampled for link in links or ()
+        elif (
+            (known := attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES
+            or OPERATION in known
+            or any(link.context.trace_flags.sampled for link in links or ())
         ):
             sampler = ALWAYS_ON
         else:

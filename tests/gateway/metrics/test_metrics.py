@@ -3,15 +3,21 @@
 import os
 import signal
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
 from gateway.metrics import Metrics
+from gateway.settings import Settings
 from gateway.telemetry.names import METRICS
+from tests.support.charging import CHARGE, order_for, pay
 from tests.support.commands import running
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.servers import Valkey
@@ -77,6 +83,51 @@ def test_a_problem_is_counted_by_its_code(api: httpx.Client, gateway: RunningGat
     api.get("/v1/subscriptions/8b0f5d0e-2c8f-4f0e-8f55-000000000000")
 
     until(lambda: value(numbers(gateway.url), "gateway_problems_total", **told) == before + 1)
+
+
+def test_what_is_kept_is_told(sandbox_server: SandboxServer, sandbox: Sandbox, database_path: Path) -> None:
+    """How many entries, and how much they take; nothing once they were dropped."""
+    settings = Settings(
+        database_url=Secret(f"sqlite:///{database_path}"), sandbox=sandbox_server.url, log_level="error"
+    )
+    with RunningGateway(settings) as running, Tenant("kept", running, sandbox).client() as api:
+        api.get("/v1/features")
+        api.get("/v1/price-points")
+        full = numbers(running.url)
+        api.post("/v1/cache/purge", json={})
+        empty = numbers(running.url)
+
+    assert value(full, "gateway_cache_entries") == 2
+    assert value(full, "gateway_cache_size_bytes") > 2 * 1024
+    assert (value(empty, "gateway_cache_entries"), value(empty, "gateway_cache_size_bytes")) == (0, 0)
+
+
+def test_an_operation_is_counted_when_it_is_lost_and_when_it_is_settled(
+    sandbox_server: SandboxServer, sandbox: Sandbox, database_path: Path
+) -> None:
+    """A request that died told nobody that the outcome is unknown: who finds the operation does."""
+    settings = Settings(
+        database_url=Secret(f"sqlite:///{database_path}"), sandbox=sandbox_server.url, log_level="error"
+    )
+    with RunningGateway(settings) as running:
+        tenant = Tenant("lost", running, sandbox)
+        with tenant.client() as api:
+            order = order_for(api)
+            tenant.fails(CHARGE, "drop_after", times=1)
+            tenant.fails("POST /payments_history", "status", status=500)
+            assert pay(api, order).status_code == 504
+        with closing(sqlite3.connect(database_path)) as database, database:  # As if its process had been killed.
+            database.execute("UPDATE operations SET state = 'pending', answer = NULL, lease_until = 1, due_at = 1")
+        until(lambda: value(numbers(running.url), "gateway_outcomes_unknown_total", http_route="") == 1)
+        before = numbers(running.url)
+        sandbox.faults.clear()
+        with closing(sqlite3.connect(database_path)) as database, database:
+            database.execute("UPDATE operations SET lease_until = 1, due_at = 1, looked_at = 1")
+        told = {"gateway_outcome": "succeeded", "gateway_mode": "test"}
+        until(lambda: value(numbers(running.url), "gateway_operations_settled_total", **told) == 1)
+
+    assert value(before, "gateway_outcomes_unknown_total", http_route="/v1/checkout/payments") == 1
+    assert value(before, "gateway_operations_settled_total") == 0
 
 
 @pytest.mark.parametrize("accept", ["application/openmetrics-text", "application/openmetrics-text; version=x", "*/*"])

@@ -1,8 +1,10 @@
 """Which traces are kept: decided when one begins, but for what fails."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -20,7 +22,9 @@ from opentelemetry.trace import (
 )
 
 from clients.sandbox.emulator import Sandbox
+from clients.secret import Secret
 from gateway.telemetry import Provider
+from tests.support.charging import CHARGE, order_for, pay
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.timing import until
 
@@ -28,11 +32,12 @@ TRACE = "5b8efff798038103d269b633813fc60c"
 
 
 @pytest.fixture
-def sparing(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningGateway]:
-    """A gateway that keeps no trace of its own accord."""
+def sparing(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, database_path: Path) -> Iterator[RunningGateway]:
+    """A gateway that keeps no trace of its own accord, and finds no operations of others to settle."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
-    with RunningGateway(gateway.settings) as running:
+    own = msgspec.structs.replace(gateway.settings, database_url=Secret(f"sqlite:///{database_path}"))
+    with RunningGateway(own) as running:
         yield running
 
 
@@ -72,6 +77,18 @@ def test_a_write_is_always_kept_whole(sparing: RunningGateway, caller: Tenant) -
         if span.context and server.context and span.context.trace_id == server.context.trace_id
     ]
     assert "POST /domains" in {span.name for span in mine}
+
+
+def test_what_finds_out_how_a_write_ended_is_kept(sparing: RunningGateway, caller: Tenant) -> None:
+    """As the write itself is, also where a read that is not kept has caused it."""
+    with caller.client() as api:
+        order = order_for(api)
+        caller.fails(CHARGE, "drop_after", times=1)
+        lost = pay(api, order)
+        api.get(f"/v1/operations/{lost.headers['gateway-operation']}")
+
+    until(lambda: "settle operation" in {span.name for span in sparing.spans.get_finished_spans()})
+    assert [span.name for span in requests_in(sparing)] == ["POST /v1/checkout/sessions", "POST /v1/checkout/payments"]
 
 
 def test_a_read_that_fails_leaves_its_span(sparing: RunningGateway, caller: Tenant) -> None:
