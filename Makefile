@@ -17,7 +17,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 DOCS_NEED := $(if $(and $(shell command -v node),$(shell command -v npm)),$(TS)/node_modules/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run sandbox test prove bench bench-profiles check format lint types imports \
+.PHONY: help setup demo run trace-ui trace-pictures sandbox test prove bench bench-profiles check format lint types imports \
 	docs docs-check openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
 	check-clients pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
@@ -51,6 +51,18 @@ demo: $(VENV)/.runtime ## Start the gateway on the sandbox, walk the main jobs, 
 
 run: $(VENV)/.runtime ## Serve with the configuration of the environment (PORT=)
 	@$(BIN)/gateway serve --port $(PORT)
+
+# What traces are looked at with: large, and needed by nobody else.
+build/trace-ui/.ready: .uv/.ready requirements-trace-ui.lock
+	@rm -rf build/trace-ui && mkdir -p build && $(PYTHON) -m venv --without-pip build/trace-ui/venv
+	@$(UV) pip install --quiet --python build/trace-ui/venv --require-hashes -r requirements-trace-ui.lock
+	@touch $@
+
+trace-ui: setup build/trace-ui/.ready ## Walk the demo and show its traces on a page (TRACE_UI_PORT=, DEMO_ONCE=1)
+	@PORT=$(PORT) $(BIN)/python -m tests.support.trace_ui
+
+trace-pictures: setup ## Draw the traces of the README anew, from a run on the sandbox
+	@$(BIN)/python -m tests.support.trace_pictures
 
 sandbox: $(VENV)/.runtime ## Run the emulator of both vendors alone
 	@$(BIN)/gateway sandbox
@@ -200,6 +212,7 @@ lock: .uv/.ready ## Resolve the dependencies anew and pin them with hashes
 	@$(COMPILE) --upgrade --group clients -o requirements-clients.lock
 	@$(COMPILE) --upgrade --group delivery -o requirements-delivery.lock
 	@$(COMPILE) --upgrade --group bench -o requirements-bench.lock
+	@$(COMPILE) --upgrade --group trace-ui -o requirements-trace-ui.lock
 	@$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) --upgrade --group pages -c requirements-dev.lock -o requirements-pages.lock
 
