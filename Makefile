@@ -17,7 +17,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 DOCS_NEED := $(if $(and $(shell command -v node),$(shell command -v npm)),$(TS)/node_modules/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run trace-ui trace-pictures sandbox test prove bench bench-profiles check format lint types imports \
+.PHONY: help setup demo run check-alerts trace-ui trace-pictures sandbox test prove bench bench-profiles check format lint types imports \
 	docs docs-check openapi openapi-check openapi-examples upstream-forms openapi-breaking openapi-lint clients-if-node \
 	check-clients pages-if-chromium check-pages helm-schema helm-check image image-check lock clean
 
@@ -57,6 +57,16 @@ build/trace-ui/.ready: .uv/.ready requirements-trace-ui.lock
 	@rm -rf build/trace-ui && mkdir -p build && $(PYTHON) -m venv --without-pip build/trace-ui/venv
 	@$(UV) pip install --quiet --python build/trace-ui/venv --require-hashes -r requirements-trace-ui.lock
 	@touch $@
+
+# A real Prometheus, which is not installed on the machine itself.
+build/prometheus/.ready:
+	@rm -rf build/prometheus && mkdir -p build/prometheus
+	@cd build/prometheus && { apt-get download -qq prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb . && rm prometheus_*.deb; } \
+		|| echo "check-alerts: no Debian package, so prometheus and promtool must be on the PATH"
+	@touch $@
+
+check-alerts: setup build/prometheus/.ready ## Have Prometheus itself judge the alerts and the dashboard
+	@$(BIN)/python -m pytest tests/gateway/test_watching.py $(ARGS)
 
 trace-ui: setup build/trace-ui/.ready ## Walk the demo and show its traces on a page (TRACE_UI_PORT=, DEMO_ONCE=1)
 	@PORT=$(PORT) $(BIN)/python -m tests.support.trace_ui
@@ -111,9 +121,10 @@ types: setup
 imports: setup
 	@$(BIN)/lint-imports --no-cache
 
-docs: setup ## Write docs/operations.md and the tables of the README from the code
+docs: setup ## Write docs/operations.md, the tables of the README and the dashboard from the code
 	@$(BIN)/python -m tests.support.operations_page > docs/operations.md.new && mv docs/operations.md.new docs/operations.md
 	@$(BIN)/python -m tests.support.tables
+	@$(BIN)/python -m tests.support.dashboard > docs/grafana/dashboard.json.new && mv docs/grafana/dashboard.json.new docs/grafana/dashboard.json
 
 docs-check: setup $(DOCS_NEED) ## Try every command and snippet of the README and the guides (TypeScript too, where Node is)
 	@$(BIN)/python -m tests.support.snippets
