@@ -19,18 +19,26 @@ from routes.shapes.times import moment
 @click.option("--tenant", help="Only what was done as this tenant.")
 @click.option("--action", help="Only this: an operationId of the API document, as in createToken.")
 @click.option("--actor", help="Only what this one did: a token's id, or cli:USER.")
+@click.option("--about", help="Only what was done to this: an order's id, a hostname, a customer's id, ...")
 @click.option("--since", help="Only from then on: RFC 3339, with a zone.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, MOST_ROWS), help="The most rows.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of text.")
 def audit(
-    *, tenant: str | None, action: str | None, actor: str | None, since: str | None, limit: int, as_json: bool
+    *,
+    tenant: str | None,
+    action: str | None,
+    actor: str | None,
+    about: str | None,
+    since: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Show who did what, in all tenants and modes, the newest first."""
     begin = first_id(_seconds(since) if since is not None else 0.0)
     found = with_database(
         configured(),
         lambda database: AuditStore(database).newest(
-            before=None, since=begin, limit=limit, tenant=tenant, actor=actor, action=action
+            before=None, since=begin, limit=limit, tenant=tenant, actor=actor, action=action, about=about
         ),
     )
     events = [AuditEvent.public(record) for record in found]

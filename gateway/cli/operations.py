@@ -124,4 +124,10 @@ def _operations(given: Settings, database: Database) -> Operations:
 def _shown(found: Operation) -> dict[str, object]:
     record = found.record
     details = msgspec.to_builtins(OperationDetails.public(found, now_ms=int(time() * 1000)))
-    return {"tenant": record.tenant, "mode": record.mode, "request_id": record.request_id, **details}
+    return {
+        "tenant": record.tenant,
+        "mode": record.mode,
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        **details,
+    }

@@ -1,7 +1,9 @@
 """The record of who did what: rows are added, read, and removed when they are old enough."""
 
+import json
+
 import msgspec
-from sqlalchemy import JSON, Column, Index, String, Table, delete, insert, select
+from sqlalchemy import JSON, Column, Index, String, Table, cast, delete, insert, select
 
 from gateway.storage.database import METADATA, Database
 
@@ -66,6 +68,7 @@ class AuditStore:
         mode: str | None = None,
         actor: str | None = None,
         action: str | None = None,
+        about: str | None = None,
     ) -> list[AuditRecord]:
         """The newest events that match, the newest first.
 
@@ -77,12 +80,17 @@ class AuditStore:
             mode: Only those of this mode.
             actor: Only what this one did.
             action: Only those of this kind.
+            about: Only those in whose target this stands; every event of the time is looked at.
         """
         wanted = {"tenant": tenant, "mode": mode, "actor": actor, "action": action}
         query = select(AUDIT_EVENTS).where(
             AUDIT_EVENTS.c.id >= since,
             *(AUDIT_EVENTS.c[name] == value for name, value in wanted.items() if value is not None),
         )
+        if about is not None:
+            # As it is stored: an identifier may hold what JSON writes otherwise.
+            stored = json.dumps(about)[1:-1]
+            query = query.where(cast(AUDIT_EVENTS.c.target, String).contains(stored, autoescape=True))
         if before is not None:
             query = query.where(AUDIT_EVENTS.c.id < before)
         async with self._database.transaction() as connection:

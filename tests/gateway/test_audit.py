@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
 from clients.sandbox.server import SandboxServer
@@ -15,6 +16,7 @@ from gateway.audit import first_id
 from gateway.settings import Settings
 from gateway.storage.audit_events import AuditRecord, AuditStore
 from gateway.storage.database import Database
+from tests.support.databases import emptied
 from tests.support.gateway import RunningGateway, Tenant
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -206,6 +208,35 @@ def test_old_events_are_removed(database_path: Path) -> None:
         return [record.id for record in left]
 
     assert asyncio.run(kept()) == [f"{first_id(moment)}aaaa" for moment in (3_000.0, 2_000.0)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_events_are_found_by_what_they_were_about(kind: str, request: pytest.FixtureRequest) -> None:
+    """
+    Whatever an identifier is made of: what a pattern or JSON would take for
+    something else is taken for itself.
+    """
+    url = emptied(kind, request.getfixturevalue)
+    names = ["order-1", "100%", "a_b", "axb", 'say "ho"', "back\\slash", "Jörg"]
+
+    async def found() -> dict[str, list[str]]:
+        database = Database(url)
+        await database.migrate()
+        store = AuditStore(database)
+        for number, name in enumerate(names):
+            event = _event(f"{first_id(float(number + 1))}aaaa")
+            await store.add(msgspec.structs.replace(event, target={"order_id": name}))
+        told = {
+            name: [
+                event.target["order_id"]
+                for event in await store.newest(before=None, since=first_id(0.0), limit=10, about=name)
+            ]
+            for name in names
+        }
+        await database.close()
+        return told
+
+    assert asyncio.run(found()) == {name: [name] for name in names}
 
 
 def _event(ident: str) -> AuditRecord:

@@ -195,6 +195,14 @@ def judged(folder: Path, series: dict[str, str], *alerts: str) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
+def test_the_page_names_every_alert() -> None:
+    """With its severity."""
+    page = Path("docs/observability.md").read_text(encoding="utf-8")
+
+    for rule in ALERTS:
+        assert f"| `{rule['alert']}` | {rule['labels']['severity']} |" in page
+
+
 @needs_prometheus
 def test_a_calm_day_raises_no_alert(tmp_path: Path) -> None:
     """There are always some failures, and old ones."""

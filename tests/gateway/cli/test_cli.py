@@ -125,6 +125,7 @@ def test_the_audit_is_read(environment: dict[str, str]) -> None:
 
     assert everything == [("revokeToken", ids[0]), ("createToken", ids[1]), ("createToken", ids[0])]
     assert audit("--action", "createToken", "--limit", "1") == everything[1:2]
+    assert audit("--about", ids[1]) == everything[1:2]
     assert audit("--since", "2000-01-01T00:00:00+01:00", "--actor", event["actor"]) == everything
     assert audit("--since", "2999-01-01T00:00:00Z") == audit("--tenant", "t") == audit("--actor", "cli:x y") == []
     assert re.fullmatch(rf"20\S+Z  done  revokeToken  by {event['actor']}  token_id={ids[0]}\n", text.stdout)
