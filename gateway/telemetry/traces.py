@@ -200,9 +200,8 @@ class Deciding(Sampler):
     """Decides once per trace, when it begins.
 
     What changes something is always kept, and what finds out how that ended;
-    so is what a kept trace links to.
-    The rest is for the usual sampler to say. Spans within a trace follow its
-    first one.
+    so is what a kept trace links to. The rest is for the usual sampler to say.
+    Spans within a trace follow its first one.
 
     Args:
         usual: As the environment has it.
@@ -231,8 +230,8 @@ class Deciding(Sampler):
         if parent.is_valid and not parent.is_remote:
             sampler: Sampler = ALWAYS_ON if parent.trace_flags.sampled else ALWAYS_OFF
         elif (
-            (known := attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES
-            or OPERATION in known
+            (attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES
+            or OPERATION in (attributes or {})
             or any(link.context.trace_flags.sampled for link in links or ())
         ):
             sampler = ALWAYS_ON
