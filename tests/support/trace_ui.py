@@ -24,6 +24,9 @@ PHOENIX: Final = Path(__file__).parents[2] / "build" / "trace-ui" / "venv" / "bi
 START_SECONDS: Final = 120
 """Phoenix brings up a database first; on a slow machine that takes a while."""
 
+PATIENCE_SECONDS: Final = 3
+"""For the demo to end by itself."""
+
 SPANS: Final = "/v1/projects/default/spans"
 """Where it gives back the spans that it was sent."""
 
@@ -42,9 +45,11 @@ def main() -> int:
             sys.stdout.write(f"\n  {names.total()} spans have arrived: look at them at {page}/projects\n")
             return walking.wait() or int(not names.keys() >= MERGED)
         except KeyboardInterrupt:
-            return walking.wait()
+            return 0
         finally:
-            if walking.poll() is None:
+            try:
+                walking.wait(PATIENCE_SECONDS)  # Ctrl-C reaches all that run in a terminal.
+            except subprocess.TimeoutExpired:
                 walking.terminate()
                 walking.wait()
 
@@ -72,7 +77,8 @@ def phoenix(folder: Path, port: int) -> Iterator[str]:
     }
     page = f"http://127.0.0.1:{port}"
     with (folder / "phoenix.log").open("w") as log:
-        running = subprocess.Popen([PHOENIX, "serve"], env=environment, stdout=log, stderr=log)
+        # Out of reach of Ctrl-C, so that it is there for the last that the demo sends.
+        running = subprocess.Popen([PHOENIX, "serve"], env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             ends = monotonic() + START_SECONDS
             while not _answers(page):
