@@ -66,7 +66,7 @@ build/prometheus/.ready:
 	@touch $@
 
 check-alerts: setup build/prometheus/.ready ## Have Prometheus itself judge the alerts and the dashboard
-	@$(BIN)/python -m pytest tests/gateway/test_watching.py $(ARGS)
+	@$(BIN)/python -m pytest tests/gateway/metrics/test_watching.py $(ARGS)
 
 trace-ui: setup build/trace-ui/.ready ## Walk the demo and show its traces on a page (TRACE_UI_PORT=, DEMO_ONCE=1)
 	@PORT=$(PORT) $(BIN)/python -m tests.support.trace_ui
