@@ -184,9 +184,13 @@ class Edge:
             return False
         if (target := self._shortcut.find(scope)) is None:
             return False
-        if (
-            kept := await self._shortcut.kept(scope, target, headers, plain=len(headers) == len(scope["headers"]))
-        ) is None:
+        try:
+            plain = len(headers) == len(scope["headers"])
+            kept = await self._shortcut.kept(scope, target, headers, plain=plain)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
+            self._log.exception("shortcut crashed", route=target.route)
+            return False
+        if kept is None:
             return False
         request_id = _request_id()
         kept.headers.extend(self._common(request_id, headers.get(b"origin"), kept.principal.tenant))

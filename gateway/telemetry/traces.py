@@ -182,14 +182,17 @@ class Provider(TracerProvider):
         self._deciding.known = decision
         if not decision.parent.is_valid:
             self._ids.known = decision.trace_id
-        return tracer.start_span(
-            name,
-            decision.context,
-            kind=SpanKind.SERVER,
-            attributes={HTTP_REQUEST_METHOD: name},
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        try:
+            return tracer.start_span(
+                name,
+                decision.context,
+                kind=SpanKind.SERVER,
+                attributes={HTTP_REQUEST_METHOD: name},
+                record_exception=False,
+                set_status_on_exception=False,
+            )
+        finally:  # A tracer that is switched off asks for neither.
+            self._deciding.known = self._ids.known = None
 
     def late(self, span: ReadableSpan) -> None:
         """Keep a finished span of a trace that was not to be kept."""

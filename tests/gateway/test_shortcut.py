@@ -88,6 +88,19 @@ def told(reply: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in reply.headers.items() if name not in passing}
 
 
+def test_a_mistake_of_ours_costs_the_shortcut_only(
+    counted: Counted, api: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The long way answers, and the log tells."""
+    edge: Any = counted.app
+    monkeypatch.setattr(edge._shortcut, "_limits", None)  # noqa: SLF001 - no request makes it stumble
+
+    reply, by_router = routed(counted, api)
+
+    assert (reply.status_code, by_router) == (200, 1)
+    assert "shortcut crashed" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("origin", [{}, {"origin": "https://app.example.com"}, {"origin": "https://evil.example"}])
 def test_the_answer_is_the_same_on_both_ways(counted: Counted, api: httpx.Client, origin: dict[str, str]) -> None:
     """To the last header; `max-age` is what makes a request go the long way."""
