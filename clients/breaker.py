@@ -48,6 +48,10 @@ class _Circuit:
         self._open_until: float | None = None
         self._trying = False
 
+    def is_open(self) -> bool:
+        """Whether the vendor is left alone; also while one call tries how it is."""
+        return self._open_until is not None
+
     def seconds_to_wait(self) -> float | None:
         """How long no call is let through; None: this one is."""
         if self._open_until is None:
@@ -122,6 +126,7 @@ class Guarded(httpx.AsyncBaseTransport):
         circuit = self._circuits[operation.kind]
         if (wait := circuit.seconds_to_wait()) is not None:
             raise CircuitOpen("The vendor fails and is left alone for some seconds.", operation=operation, wait=wait)
+        request.extensions["left_alone"] = circuit.is_open
         try:
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:

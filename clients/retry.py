@@ -56,6 +56,8 @@ class Retried(httpx.AsyncBaseTransport):
                 repeated += request.extensions.pop("sent_anew", 0)
                 if repeated >= POLICIES[operation.kind].retries or not _worth_it(error) or self._budget.empty:
                     raise
+                if request.extensions.get("left_alone", bool)():
+                    raise  # The breaker has opened meanwhile: what leaves a vendor alone repeats nothing either.
                 pause = self._pause(error, repeated)
                 if pause >= left(operation.kind, self._timeouts):
                     raise

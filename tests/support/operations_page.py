@@ -59,6 +59,7 @@ def _notes() -> Iterator[str]:
     yield "  call is made once more: also a write, for the refusal came before it was carried out."
     yield f"- A breaker for each vendor and kind opens once {FAILED_SHARE:.0%} of at least {Settings().breaker_calls}"
     yield f"  calls within {WINDOW_SECONDS:g} s failed, and tries again after {Settings().breaker_open_seconds:g} s."
+    yield "  Until then nothing is repeated, either, and what tries is sent once."
     yield f"- {PLACES} attempts may be at a vendor at once. A kind gets a place until the share that it may fill is"
     yield "  taken, by whatever kind: the last places are for writes, and the very last for money."
     yield "- Nothing is sent twice on a connection of doubt: writes and money get a fresh one each."

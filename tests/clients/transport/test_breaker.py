@@ -8,6 +8,7 @@ import pytest
 from clients.breaker import BreakerLimits, Guarded
 from clients.budget import Budget
 from clients.errors import CircuitOpen, Kind, Operation, UpstreamError
+from clients.retry import Retried
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
 from tests.clients.transport.test_retry import DOWN, SLOW_DOWN, judge
@@ -18,14 +19,24 @@ pytestmark = pytest.mark.anyio
 
 
 class Vendor:
-    """A vendor behind a breaker, and the time."""
+    """A vendor behind a breaker, and the time.
 
-    def __init__(self, server: RawServer) -> None:
+    Args:
+        server: The vendor.
+        repeats: Whether reads that fail are repeated.
+    """
+
+    def __init__(self, server: RawServer, *, repeats: bool = False) -> None:
         self.server = server
         self.time = 1000.0
-        inner = Timed(Socket(judge, tls=ssl.create_default_context(), budget=Budget()), timeouts(5))
-        guarded = Guarded(inner, BreakerLimits(), now=lambda: self.time)
+        budget = Budget()
+        inner = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), timeouts(5))
+        repeated = Retried(inner, timeouts(5), budget, sleep=self._paused) if repeats else inner
+        guarded = Guarded(repeated, BreakerLimits(), now=lambda: self.time)
         self.upstream = Upstream(f"http://127.0.0.1:{server.port}", guarded)
+
+    async def _paused(self, seconds: float) -> None:
+        self.time += seconds
 
     async def call(self, kind: Kind = "read", times: int = 1) -> list[UpstreamError | None]:
         """What so many calls, one after the other, end in."""
@@ -65,6 +76,23 @@ async def test_nineteen_failures_say_nothing_and_twenty_do(vendor: Vendor) -> No
     assert all(isinstance(error, CircuitOpen) for error in ended[20:])
     assert isinstance(ended[-1], CircuitOpen)
     assert ended[-1].wait == 5.0
+
+
+async def test_what_tries_whether_it_is_well_again_tries_once() -> None:
+    """Nor is anything repeated that was under way when the breaker opened: a vendor is left alone by all."""
+    async with RawServer() as server:
+        vendor = Vendor(server, repeats=True)
+        server.answer = DOWN
+        await vendor.call()
+        before_it_opened = len(server.requests)
+        await opened(vendor)
+        vendor.time += 6
+
+        (ended,) = await vendor.call()
+
+        assert (before_it_opened, len(server.requests)) == (3, 1)
+        assert not isinstance(ended, CircuitOpen)
+        await vendor.upstream.aclose()
 
 
 async def test_it_stays_closed_while_most_calls_end_well(vendor: Vendor) -> None:
