@@ -64,14 +64,10 @@ class Instrument:
         return tuple(sample.labels[name] for name in self._names)
 
     def _of(self, labels: Labels) -> Any:
+        if labels not in self._series and len(self._series) >= MOST_SERIES:
+            labels = (REST,) * len(labels)
         if (series := self._series.get(labels)) is None:
-            if len(self._series) >= MOST_SERIES:
-                return self._of((REST,) * len(labels)) if labels != (REST,) * len(labels) else self._new(labels)
-            series = self._new(labels)
-        return series
-
-    def _new(self, labels: Labels) -> Any:
-        series = self._series[labels] = self._prometheus.labels(*labels) if labels else self._prometheus
+            series = self._series[labels] = self._prometheus.labels(*labels) if labels else self._prometheus
         return series
 
 
