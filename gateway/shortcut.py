@@ -5,8 +5,13 @@ it is found once, and remembered. What depends on the caller is asked anew for
 each request, of those who always are asked: the token, its scopes, the rate
 limit, and whether what is kept is fresh. A request that is not plain, or for
 which any of them does not say yes, goes the long way, where it is told what is
-wrong. Whom the shortcut has counted is not counted there again, and who has
-waited for a load here is told there how that load ended.
+wrong.
+
+There are two such ways. The first waits for nothing, so that the server can
+answer while it still reads (`http.connection`). Where Redis has to be asked, or
+another request has asked the vendor already, the second waits: whom it has
+counted is not counted again on the long way, and who has waited for a load is
+told there how that load ended.
 """
 
 from collections import OrderedDict
@@ -20,6 +25,7 @@ from gateway.cache.policy import Cache
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
+from gateway.http.paths import request_target
 from gateway.http.rfc9457 import Problem
 from gateway.limits.client_address import Guesses
 from gateway.limits.load import Load
@@ -40,7 +46,7 @@ LONGEST_TARGET: Final = 512
 SCHEME: Final = b"Bearer "
 
 LONG_WAY: Final = frozenset(
-    {b"cache-control", b"content-length", b"transfer-encoding", b"access-control-request-method"}
+    {b"cache-control", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"access-control-request-method"}
 )
 """Headers with which a request is not plain."""
 
@@ -58,6 +64,8 @@ class Target(NamedTuple):
 class Kept(NamedTuple):
     """An answer, and who gets it."""
 
+    route: str
+    """The template of what was asked."""
     principal: Principal
     cached: Status
     """What the look into the cache came to."""
@@ -89,36 +97,55 @@ class Shortcut:
         self._load = load
         self._cache = cache
         self._metrics = metrics
-        self._targets: OrderedDict[tuple[bytes, bytes], Target] = OrderedDict()
+        self._targets: OrderedDict[bytes, Target] = OrderedDict()
 
     def learn(self, scope: Any, needs: Needs, topic: Topic, variant: str) -> None:
         """A request that has passed every check asks for a topic."""
-        path, query, route = scope["raw_path"], scope["query_string"], route_of(scope)
-        if route is None or len(path) + len(query) > LONGEST_TARGET:
+        asked, route = request_target(scope), route_of(scope)
+        if route is None or len(asked) > LONGEST_TARGET:
             return
-        self._targets[path, query] = Target(needs, route, topic, variant)
+        self._targets[asked] = Target(needs, route, topic, variant)
         if len(self._targets) > MOST_TARGETS:
             self._targets.popitem(last=False)
 
-    def find(self, scope: Any) -> Target | None:
-        """What is known of a request's path and query."""
-        place = scope["raw_path"], scope["query_string"]
-        if (target := self._targets.get(place)) is not None:
-            self._targets.move_to_end(place)
+    def find(self, asked: bytes, headers: Headers, *, plain: bool) -> Target | None:
+        """What is known of what a GET asks; None: nothing, or it has to go the long way.
+
+        Args:
+            asked: Its path and query, as they came.
+            headers: The first of each name.
+            plain: Whether there is no second of any name.
+        """
+        if (target := self._targets.get(asked)) is None or not plain or not LONG_WAY.isdisjoint(headers):
+            return None
+        self._targets.move_to_end(asked)
         return target
 
-    async def kept(self, scope: Any, target: Target, headers: Headers, *, plain: bool) -> Kept | None:
-        """The answer to a GET; None: the request has to go the long way, with what is known of its caller.
+    def at_once(self, target: Target, headers: Headers) -> Kept | None:
+        """The answer, if nothing has to be waited for; nobody was counted where there is none."""
+        if self._load.full or not self._limits.alone or (secret := _secret(headers)) is None:
+            return None
+        principal = self._tokens.known(secret)
+        if principal is None or principal.subject is not None or not target.needs.admits(principal):
+            return None
+        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
+        if (found := own.at_once(target.topic, target.variant)) is None:
+            return None
+        standing = self._limits.count_alone("default", principal)
+        if standing is not None and not standing.admitted:
+            return None  # And so not counted.
+        own.saw(found[1])
+        return _kept(target.route, principal, standing, found, headers=headers)
 
-        Waits for the vendor's answer where another request has asked already.
+    async def in_time(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
+        """The answer, after whatever has to be waited for; None: the request takes along what is known of its caller.
 
         Args:
             scope: Of ASGI.
             target: What it asks.
             headers: The first of each name.
-            plain: Whether there is no second of any name.
         """
-        if not plain or not LONG_WAY.isdisjoint(headers) or self._load.full:
+        if self._load.full:
             return None
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
         try:
@@ -128,7 +155,7 @@ class Shortcut:
 
     async def _found(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
-        principal = await self._caller(headers.get(b"authorization", b""))
+        principal = await self._caller(headers)
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
         standing = await self._limits.count("default", principal)
@@ -136,13 +163,11 @@ class Shortcut:
         scope[ADMITTED] = Admitted(principal, standing, own)
         if standing is not None and not standing.admitted:
             return None
-        if (found := own.at_once(target.topic, target.variant) or await self._awaited(scope, own, target)) is None:
-            return None
-        variant, shown = found
-        media_type = (b"content-type", variant.media_type)
-        none_match = headers.get(b"if-none-match")
-        answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
-        return Kept(principal, shown.status, standing, *answer)
+        if (found := own.at_once(target.topic, target.variant)) is not None:
+            own.saw(found[1])
+        else:
+            found = await self._awaited(scope, own, target)
+        return _kept(target.route, principal, standing, found, headers=headers) if found is not None else None
 
     async def _awaited(self, scope: Any, own: TenantCache, target: Target) -> tuple[Variant, Outcome] | None:
         """What somebody else has asked for just now."""
@@ -156,14 +181,26 @@ class Shortcut:
         shown = own.reading.shown
         return (variant, shown) if variant is not None and shown is not None else None
 
-    async def _caller(self, authorization: bytes) -> Principal | None:
+    async def _caller(self, headers: Headers) -> Principal | None:
         """Who stands behind a token; None: whatever is wrong with it, it is not for us to say."""
-        if not authorization.startswith(SCHEME):
-            return None
-        secret = Secret(authorization[len(SCHEME) :].decode("latin-1"))
-        if self._guesses.any and not self._tokens.remembers(secret):
+        if (secret := _secret(headers)) is None or (self._guesses.any and not self._tokens.remembers(secret)):
             return None
         try:
             return await self._tokens.principal(secret)
         except (Problem, Unavailable):
             return None
+
+
+def _secret(headers: Headers) -> Secret | None:
+    authorization = headers.get(b"authorization", b"")
+    return Secret(authorization[len(SCHEME) :].decode("latin-1")) if authorization.startswith(SCHEME) else None
+
+
+def _kept(
+    route: str, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, headers: Headers
+) -> Kept:
+    variant, shown = found
+    media_type = (b"content-type", variant.media_type)
+    none_match = headers.get(b"if-none-match")
+    answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
+    return Kept(route, principal, shown.status, standing, *answer)

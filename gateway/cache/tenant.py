@@ -74,7 +74,7 @@ class TenantCache:
             UpstreamError: The vendor could not be asked, and nothing that is kept will do.
         """
         if self._cache.lifetimes[topic.kind].fresh <= 0:
-            self._saw(Outcome(status="bypass", forwarded="bypass"))
+            self.saw(Outcome(status="bypass", forwarded="bypass"))
             return await load()
         key, source = self._key(topic), Source(topic, load, whole)
         if (kept := self._kept(key)) is not None and (value := self._value(kept[0], topic)) is not None:
@@ -83,7 +83,7 @@ class TenantCache:
                 span.set_attribute(CACHE, outcome.status)
             if outcome.status == "stale":
                 self._cache.revalidate(held, source)
-            self._saw(outcome)
+            self.saw(outcome)
             return value  # type: ignore[no-any-return]  # of the topic's shape
         return await self._loaded(key, source)  # type: ignore[no-any-return]  # the same
 
@@ -110,17 +110,22 @@ class TenantCache:
             if outcome.status != "collapsed":  # That was told while it waited.
                 with _seen(topic) as span:
                     span.set_attribute(CACHE, outcome.status)
-            self._saw(outcome)
+            self.saw(outcome)
         return found
 
     def at_once(self, topic: Topic, variant: str) -> tuple[Variant, Outcome] | None:
-        """The same, if it is fresh: nothing is waited for."""
+        """The same, if it is fresh: nothing is waited for, and nothing `saw` it yet."""
         if (kept := self._kept(self._key(topic))) is None or kept[1].status != "hit":
             return None
         if (found := self._cache.memory.rendered(kept[0], variant)) is None:
             return None
-        self._saw(kept[1])
         return found, kept[1]
+
+    def saw(self, outcome: Outcome) -> None:
+        """What was found is what this request is answered with."""
+        self.reading.outcomes.append(outcome)
+        counts = self._cache.counts
+        setattr(counts, outcome.status, getattr(counts, outcome.status) + 1)
 
     def is_loading(self, topic: Topic) -> bool:
         """Whether somebody has asked for it, whose answer this request may wait for."""
@@ -186,7 +191,7 @@ class TenantCache:
         outcome = self._outcome(loaded, forwarded=self._reason(had=had), collapsed=collapsed)
         if outcome.status == "stale" and loaded.held is not None:
             self._cache.revalidate(loaded.held, source)
-        self._saw(outcome)
+        self.saw(outcome)
         if not collapsed or loaded.data is None:
             return loaded.value
         # A value of one's own: who waits shares bytes only.
@@ -200,9 +205,9 @@ class TenantCache:
             value = self._value(held, topic)
             allowed = held.lifetime.fresh + held.lifetime.stale_if_error
             if value is not None and self.reading.takes_stale(age, allowed=allowed):
-                self._saw(self._stale(held, age, "stale-if-error"))
+                self.saw(self._stale(held, age, "stale-if-error"))
                 return value
-        self._saw(Outcome(status="miss", forwarded=self._reason(had=found is not None)))
+        self.saw(Outcome(status="miss", forwarded=self._reason(had=found is not None)))
         raise failure
 
     def _reason(self, *, had: bool) -> Forwarded:
@@ -234,11 +239,6 @@ class TenantCache:
             return msgspec.json.decode(data, type=topic.shape)
         except msgspec.MsgspecError:
             return None
-
-    def _saw(self, outcome: Outcome) -> None:
-        self.reading.outcomes.append(outcome)
-        counts = self._cache.counts
-        setattr(counts, outcome.status, getattr(counts, outcome.status) + 1)
 
     def _stale(self, held: Held, age: float, detail: str) -> Outcome:
         return Outcome(

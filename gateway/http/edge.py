@@ -16,7 +16,7 @@ from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
 from gateway.http.cors import Cors
-from gateway.http.paths import Namesakes, undecoded
+from gateway.http.paths import Namesakes, request_target, undecoded
 from gateway.http.rfc9457 import Occurrence, Problem, UpstreamReference
 from gateway.limits import rates
 from gateway.limits.windows import Standing
@@ -28,12 +28,11 @@ from gateway.problems import (
 )
 from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
-from gateway.telemetry.traces import Decision
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
-    from gateway.shortcut import Shortcut
+    from gateway.shortcut import Kept, Shortcut, Target
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
 Scope = Any
@@ -42,6 +41,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+DECISION: Final = "gateway.decision"
+"""Where a scope holds what was decided about the trace: there is one decision, however a request is served."""
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes; enough for any JSON that a route takes."""
@@ -142,12 +144,38 @@ class Edge:
         else:
             await self._inner(scope, receive, send)
 
+    def at_once(self, scope: Scope, asked: bytes) -> "Kept | None":
+        """The answer to a GET of which only the head was read; None: it has to be served like any other.
+
+        Args:
+            scope: Of ASGI, as far as it is known: `headers` and `scheme`. What is decided of the trace is left there.
+            asked: Path and query, as they came.
+        """
+        started = perf_counter()
+        if self._shortcut is None or self._notice.given:
+            return None
+        headers = _first_of_each(scope)
+        if (target := self._shortcut.find(asked, headers, plain=len(headers) == len(scope["headers"]))) is None:
+            return None
+        decision = scope[DECISION] = self._reporter.decide("GET", headers)
+        if decision.sampled:
+            return None  # Its spans are on the long way.
+        try:
+            kept = self._shortcut.at_once(target, headers)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
+            self._crashed(target)
+            return None
+        return kept and self._complete(scope, kept, headers, started)
+
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        headers: Headers = dict(reversed(scope["headers"]))  # Of several with one name, the first.
+        headers = _first_of_each(scope)
         began.set(asyncio.get_running_loop().time())
-        decision = self._reporter.decide(scope, headers)
-        if await self._answered_at_once(scope, send, headers, decision=decision, started=started):
+        if (decision := scope.get(DECISION)) is None:
+            decision = scope[DECISION] = self._reporter.decide(scope["method"], headers)
+        if not decision.sampled and (kept := await self._in_time(scope, headers, started)) is not None:
+            await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
+            await send({"type": "http.response.body", "body": kept.body})
             return
         # A copy: the server looks at its own to know that a HEAD has no body.
         scope = dict(scope)
@@ -176,33 +204,32 @@ class Edge:
             finally:
                 self._reporter.ended(begun, scope, headers, exchange)
 
-    async def _answered_at_once(
-        self, scope: Scope, send: Send, headers: Headers, *, decision: Decision, started: float
-    ) -> bool:
-        """Answer with what is kept, if the request is plain enough for that and has no trace to be told in."""
-        if scope["method"] != "GET" or decision.sampled or self._shortcut is None:
-            return False
-        if (target := self._shortcut.find(scope)) is None:
-            return False
+    async def _in_time(self, scope: Scope, headers: Headers, started: float) -> "Kept | None":
+        """The answer with what is kept, or will be in a moment; None: the request takes the long way."""
+        if self._shortcut is None or scope["method"] != "GET":
+            return None
+        plain = len(headers) == len(scope["headers"])
+        if (target := self._shortcut.find(request_target(scope), headers, plain=plain)) is None:
+            return None
         try:
-            plain = len(headers) == len(scope["headers"])
-            kept = await self._shortcut.kept(scope, target, headers, plain=plain)
-        except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
-            self._log.exception("shortcut crashed", route=target.route)
-            return False
-        if kept is None:
-            return False
+            kept = await self._shortcut.in_time(scope, target, headers)
+        except Exception:  # noqa: BLE001 - as in `at_once`
+            self._crashed(target)
+            return None
+        return kept and self._complete(scope, kept, headers, started)
+
+    def _crashed(self, target: "Target") -> None:
+        self._log.exception("shortcut crashed", route=target.route)
+
+    def _complete(self, scope: Scope, kept: "Kept", headers: Headers, started: float) -> "Kept":
+        """What is kept, with the headers that every answer has; the request is told of."""
         request_id = _request_id()
         kept.headers.extend(self._common(request_id, headers.get(b"origin"), kept.principal.tenant))
         if kept.standing is not None:
             kept.headers.extend(rates.headers((kept.standing,)))
         kept.headers.append((b"server-timing", _timings(started, (), kept.cached)))
-        await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
-        await send({"type": "http.response.body", "body": kept.body})
-        self._reporter.kept(
-            scope, decision, target.route, kept, request_id=request_id, headers=headers, started=started
-        )
-        return True
+        self._reporter.kept(scope, scope[DECISION], kept, request_id=request_id, headers=headers, started=started)
+        return kept
 
     async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
         """Pass the request on, and answer whatever the application could not."""
@@ -240,6 +267,11 @@ _ALWAYS: Final[tuple[Header, ...]] = (
 )
 
 _CLOSE: Final[Header] = (b"connection", b"close")
+
+
+def _first_of_each(scope: Scope) -> Headers:
+    """The headers by name; of several with one name, the first."""
+    return dict(reversed(scope["headers"]))
 
 
 def _request_id() -> str:

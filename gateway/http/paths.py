@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from litestar.routes import BaseRoute, HTTPRoute
@@ -69,3 +69,10 @@ class Namesakes:
                 parent, _, name = fixed.rpartition("/")
                 return f"{parent}/%{ord(name[0]):02X}{path[len(parent) + 2 :]}"
         return path
+
+
+def request_target(scope: Any) -> bytes:
+    """Path and query of a request, as they came (RFC 9112, 3.2.1)."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return b"%b?%b" % (path, query) if query else path

@@ -62,12 +62,21 @@ class BoundedHead(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
-        self._room = LARGEST_HEAD
+        self._await_head()
         super().on_message_complete()
+
+    def _await_head(self) -> None:
+        """What comes next is the head of another request."""
+        self._room = LARGEST_HEAD
+
+    @property
+    def _idle(self) -> bool:
+        """Whether every request that came has its answer."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None before the first
 
     def _refuse(self) -> None:
         """Read no more. Requests that came before on this connection are answered first."""
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before the first
+        if self._idle:
             self.transport.write(_REFUSAL)
             self.transport.close()
         elif self.cycle.more_body:

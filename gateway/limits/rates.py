@@ -65,18 +65,32 @@ class Limits:
         self._again: float | None = None
         """While Redis does not answer: when to ask it again."""
 
-    async def count(self, name: Name, principal: Principal) -> Standing | None:
-        """Count one request.
+    @property
+    def alone(self) -> bool:
+        """Whether this process counts for itself, and has nobody to ask."""
+        return self._together is None
+
+    def count_alone(self, name: Name, principal: Principal) -> Standing | None:
+        """Count one request in this process.
 
         Returns:
             How the limit stands now; None: there is none.
         """
         quota = self._quota(name, principal)
+        return self._windows.hit((principal.holder, name), name, quota) if quota else None
+
+    async def count(self, name: Name, principal: Principal) -> Standing | None:
+        """Count one request, with all other processes where they count together.
+
+        Returns:
+            As `count_alone`.
+        """
+        if self._together is None:
+            return self.count_alone(name, principal)
+        quota = self._quota(name, principal)
         if not quota:
             return None
         key = (principal.holder, name)
-        if self._together is None:
-            return self._windows.hit(key, name, quota)
         standing = await self._asked(lambda redis: redis.hit(principal.holder, name, quota))
         if standing is None:
             return self._windows.hit(key, name, quota)

@@ -125,9 +125,9 @@ class Reporter:
         self._metrics = metrics
         self._log = log
 
-    def decide(self, scope: Any, headers: Headers) -> Decision:
+    def decide(self, method: str, headers: Headers) -> Decision:
         """Whether the trace of a request is kept: the first thing to know of it."""
-        return self._provider.decide(known(scope["method"]), self._came_with(headers))
+        return self._provider.decide(known(method), self._came_with(headers))
 
     def began(self, scope: Any, decision: Decision, started: float) -> Begun:
         """A request came.
@@ -148,7 +148,6 @@ class Reporter:
         self,
         scope: Any,
         decision: Decision,
-        route: str,
         kept: "Kept",
         *,
         request_id: str,
@@ -157,14 +156,16 @@ class Reporter:
     ) -> None:
         """A request was answered at once with what is kept, and its trace is not."""
         seconds = time.perf_counter() - started
-        self._metrics.answered("GET", scope["scheme"], route=route, status=kept.status, problem=None, seconds=seconds)
-        self._metrics.cached(kept.cached, route)
+        self._metrics.answered(
+            "GET", scope["scheme"], route=kept.route, status=kept.status, problem=None, seconds=seconds
+        )
+        self._metrics.cached(kept.cached, kept.route)
         if self._log.tells("info"):
             who = kept.principal
             told = RequestLine(
                 event="request",
                 method="GET",
-                route=route,
+                route=kept.route,
                 status=kept.status,
                 cache=kept.cached,
                 ms=_ms(seconds),

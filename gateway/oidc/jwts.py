@@ -90,6 +90,10 @@ class Authenticator:
         """Who stands behind `secret`."""
         return await self._kind(secret).principal(secret)
 
+    def known(self, secret: Secret) -> Principal | None:
+        """Who stands behind `secret`, if nothing has to be asked."""
+        return self._kind(secret).known(secret)
+
     def remembers(self, secret: Secret) -> bool:
         """Whether it was found to be genuine not long ago."""
         return self._kind(secret).remembers(secret)
@@ -125,11 +129,9 @@ class Jwts:
         token = secret.reveal()
         if len(token) > LARGEST_TOKEN:
             raise TokenInvalid(f"The JWT is larger than {LARGEST_TOKEN} bytes.")
+        if (known := self.known(secret)) is not None:
+            return known
         name = _digest(secret)
-        known = self._remembered.get(name)
-        if known is not None and self._now() < known.until and known.generation == self._issuer.generation:
-            self._remembered.move_to_end(name)
-            return known.principal
         claims = await self._verified(token)
         standard = self._checked(claims)
         principal = self._mapped(standard.sub, claims)
@@ -139,6 +141,15 @@ class Jwts:
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return principal
+
+    def known(self, secret: Secret) -> Principal | None:
+        """Who stands behind a JWT that was verified not long ago."""
+        name = _digest(secret)
+        known = self._remembered.get(name)
+        if known is None or self._now() >= known.until or known.generation != self._issuer.generation:
+            return None
+        self._remembered.move_to_end(name)
+        return known.principal
 
     def remembers(self, secret: Secret) -> bool:
         """Whether its signature was found right not long ago."""

@@ -14,7 +14,7 @@ from uvicorn import Config
 
 from gateway import telemetry
 from gateway.app import create_app, sandbox
-from gateway.http.request_head import BoundedHead
+from gateway.http.connection import Connection
 from gateway.metrics import Metrics, exposition
 from gateway.serving.stopping import LINGER_SECONDS, Notice, StoppableServer
 from gateway.settings import Settings, from_environment
@@ -100,7 +100,7 @@ def config(app: Any) -> Config:
     """How uvicorn runs the gateway, whoever starts it."""
     return Config(
         app,
-        http=BoundedHead,
+        http=Connection,
         access_log=False,  # The edge writes one line per request.
         log_config=None,
         server_header=False,

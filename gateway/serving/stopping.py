@@ -156,4 +156,4 @@ class StoppableServer(Server):
 
 def _is_new(connection: object) -> bool:
     """Whether no request has come on it yet."""
-    return getattr(connection, "cycle", None) is None
+    return not getattr(connection, "served", False)

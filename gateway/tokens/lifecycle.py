@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from clients.secret import Secret
 from gateway.principal import Mode, Principal
 from gateway.problems import TokenExpired, TokenInvalid, TokenRevoked
-from gateway.storage.tokens import MOST_SECRETS, Selection, TokenRecord, TokenStore
+from gateway.storage.tokens import MOST_SECRETS, KnownSecret, Selection, TokenRecord, TokenStore
 from gateway.tokens.last_used import LastUsed
 from gateway.tokens.lookups import Lookups
 from gateway.tokens.secret_form import hash_of, new_secret, well_formed
@@ -55,6 +56,9 @@ class Recogniser(Protocol):
 
     async def principal(self, secret: Secret) -> Principal:
         """Who stands behind `secret`; raises the problem if nobody does."""
+
+    def known(self, secret: Secret) -> Principal | None:
+        """The same, if nothing has to be asked; None: `principal` tells."""
 
     def remembers(self, secret: Secret) -> bool:
         """Whether it was found to be genuine not long ago; whether it still may be used, `principal` tells."""
@@ -139,9 +143,20 @@ class Tokens:
         # What was found once is well-formed: to look at its letters again takes longer than all the rest.
         if not self._lookups.remembers(secret_hash) and not well_formed(secret):
             raise TokenInvalid("The token is not one of ours; was it copied whole?")
-        known = await self._lookups.found(secret_hash)
-        if known is None:
+        found = await self._lookups.found(secret_hash)
+        if found is None:
             raise TokenInvalid("The token is not one of ours.")
+        return self._used(found)
+
+    def known(self, secret: Secret) -> Principal | None:
+        """Who stands behind `secret`, if nothing has to be asked; None: `principal` tells."""
+        found = self._lookups.at_hand(hash_of(secret))
+        with suppress(TokenExpired, TokenRevoked):
+            return self._used(found) if found is not None else None
+        return None
+
+    def _used(self, known: KnownSecret) -> Principal:
+        """Who uses a token, unless it may not be used any more."""
         record, now = known.token, self._now()
         if record.revoked_at is not None:
             raise TokenRevoked("The token was revoked.")

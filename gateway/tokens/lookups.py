@@ -95,15 +95,17 @@ class Lookups:
         if unknown_since is not None and self._clock() - unknown_since < UNKNOWN_SECONDS:
             self._told("memory")
             return None
-        if self._failure is not None or self._looked_at <= self._clock() - FRESH_SECONDS:
+        if not self._up_to_date:
             await self._see_changes()
-        known = self._known.get(secret_hash)
-        if known is not None and self._clock() - known.looked_at < BELIEVED_SECONDS:
-            self._told("memory")
-            return known.secret
+        if (known := self._believed(secret_hash)) is not None:
+            return known
         self._told("database")
         with child("token lookup"):
             return await self._looked_up(secret_hash)
+
+    def at_hand(self, secret_hash: str) -> KnownSecret | None:
+        """The same, if nothing has to be asked; None: `found` tells."""
+        return self._believed(secret_hash) if self._up_to_date else None
 
     def remembers(self, secret_hash: str) -> bool:
         """Whether something was found behind the secret not long ago, whatever became of it since."""
@@ -115,6 +117,18 @@ class Lookups:
         if self._shared is not None:
             with suppress(*failures()):  # Everybody sees the change in the database, half a second later.
                 await self._shared.publish(CHANNEL, token_id.encode())
+
+    @property
+    def _up_to_date(self) -> bool:
+        """Whether changes were looked for a moment ago."""
+        return self._failure is None and self._looked_at > self._clock() - FRESH_SECONDS
+
+    def _believed(self, secret_hash: str) -> KnownSecret | None:
+        known = self._known.get(secret_hash)
+        if known is None or self._clock() - known.looked_at >= BELIEVED_SECONDS:
+            return None
+        self._told("memory")
+        return known.secret
 
     async def _see_changes(self) -> None:
         oldest = self._clock() - FRESH_SECONDS

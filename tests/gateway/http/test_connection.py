@@ -1,0 +1,242 @@
+"""Answers that are sent while the request is still being read, seen from the socket."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from clients.sandbox.emulator import Sandbox
+from clients.sandbox.server import SandboxServer
+from clients.secret import Secret
+from gateway.serving import server
+from gateway.settings import Settings
+from tests.support.gateway import RunningGateway, Tenant
+from tests.support.timing import until
+
+PATH = "/v1/features"
+LIST = "POST /features"
+
+
+class Watched(RunningGateway):
+    """A gateway that counts the requests that became tasks."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, traced=False)
+        self.tasks = 0
+        edge: Any = self.app
+        inner = edge._in_time  # noqa: SLF001 - the one seam between what is sent at once and what becomes a task
+
+        async def counted(*request: Any) -> Any:
+            self.tasks += 1
+            return await inner(*request)
+
+        edge._in_time = counted  # noqa: SLF001 - as above
+
+
+@pytest.fixture(scope="module")
+def settings(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of a gateway without traces and without limits."""
+    return Settings(
+        database_url=Secret(f"sqlite:///{tmp_path_factory.mktemp('connection') / 'gateway.db'}"),
+        sandbox=sandbox_server.url,
+        limit_per_minute=0,
+        log_level="warning",
+    )
+
+
+@pytest.fixture(scope="module")
+def watched(settings: Settings) -> Iterator[Watched]:
+    """That gateway."""
+    with Watched(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def secret(watched: Watched, sandbox: Sandbox) -> str:
+    """Of a caller to whom the list has been shown."""
+    return shown(Tenant(f"t{uuid4().hex[:12]}", watched, sandbox))
+
+
+def shown(tenant: Tenant) -> str:
+    """A token of a caller to whom the list has been shown: from now on it is at hand."""
+    with tenant.client() as client:
+        assert client.get(PATH).status_code == 200
+        return str(client.headers["authorization"].removeprefix("Bearer "))
+
+
+def get(secret: str, path: str = PATH, *more: str, version: str = "1.1") -> bytes:
+    """A request."""
+    lines = (f"GET {path} HTTP/{version}", "Host: x", f"Authorization: Bearer {secret}", *more, "", "")
+    return "\r\n".join(lines).encode()
+
+
+class Caller:
+    """One connection, read answer by answer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.read = connection.makefile("rb")
+
+    def send(self, *requests: bytes) -> None:
+        """As they are."""
+        self.connection.sendall(b"".join(requests))
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """The next one: its status, its headers and its body."""
+        status = int(self.read.readline().split()[1])
+        headers = {}
+        while line := self.read.readline().strip().decode():
+            name, _, value = line.partition(": ")
+            headers[name] = value
+        return status, headers, self.read.read(int(headers.get("content-length", 0)))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the other side has closed the connection; waits until there is something to know."""
+        return self.read.read(1) == b""
+
+
+@contextmanager
+def caller(running: RunningGateway) -> Iterator[Caller]:
+    """A connection for the length of the block."""
+    address = urlsplit(running.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        yield (one := Caller(connection))
+        one.read.close()
+
+
+def test_what_is_at_hand_becomes_no_task(watched: Watched, secret: str) -> None:
+    """The same answer as by the way that waits, and of the same form."""
+    with caller(watched) as one:
+        before = watched.tasks
+        one.send(get(secret), get(secret, PATH, "X-A: 1", "X-A: 2"))
+        at_once, by_task = one.answer(), one.answer()
+
+    assert watched.tasks == before + 1
+    assert at_once[0] == by_task[0] == 200
+    assert list(at_once[1]) == list(by_task[1])
+    assert at_once[2] == by_task[2]
+    assert at_once[1]["x-request-id"] != by_task[1]["x-request-id"]
+
+
+def test_answers_keep_the_order_of_their_requests(watched: Watched, secret: str, sandbox: Sandbox) -> None:
+    """One that is at hand waits for those that were asked for before it on the same connection."""
+    slow = Tenant(f"t{uuid4().hex[:12]}", watched, sandbox)
+    slow.fails(LIST, "latency", seconds=0.3, times=1)
+    _, other = watched.token(tenant=slow.name)
+    with caller(watched) as one:
+        one.send(get(secret), get(other), get(secret), get(secret, "/v1/nothing"), get(secret), get(secret))
+        answers = [one.answer() for _ in range(6)]
+
+    assert [status for status, _, _ in answers] == [200, 200, 200, 404, 200, 200]
+    assert ["fwd=miss" in headers.get("cache-status", "") for _, headers, _ in answers] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_request_may_come_in_pieces(watched: Watched, secret: str) -> None:
+    """Of one byte each; it is answered after the last."""
+    with caller(watched) as one:
+        for _ in range(2):
+            for byte in get(secret):
+                one.send(bytes([byte]))
+            assert one.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        pytest.param({"more": ("Connection: close",)}, "close", id="close"),
+        pytest.param({"version": "1.0"}, "close", id="HTTP/1.0"),
+    ],
+)
+def test_a_connection_ends_where_the_caller_wants_it(
+    watched: Watched, secret: str, request_: dict[str, Any], shown: str
+) -> None:
+    """After the answer."""
+    with caller(watched) as one:
+        one.send(get(secret, PATH, *request_.pop("more", ()), **request_))
+        status, headers, body = one.answer()
+
+        assert (status, headers["connection"], bool(body)) == (200, shown, True)
+        assert one.ended
+
+
+@pytest.mark.parametrize(
+    ("more", "body"),
+    [
+        pytest.param("Content-Length: 2", b"{}", id="body"),
+        pytest.param("Transfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n", id="chunked"),
+        pytest.param("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings", b"", id="upgrade"),
+    ],
+)
+def test_what_is_more_than_a_head_is_read_to_its_end(watched: Watched, secret: str, more: str, body: bytes) -> None:
+    """And never taken for the next request."""
+    with caller(watched) as one:
+        one.send(get(secret, PATH, more), body)
+        assert one.answer()[0] == 200
+        one.send(get(secret))
+        assert one.answer()[0] == 200
+
+
+def test_who_does_not_read_is_waited_for(watched: Watched, secret: str) -> None:
+    """Answers are not heaped up for it, and none is lost."""
+    asked = 20_000
+    with caller(watched) as one, ThreadPoolExecutor(1) as sender:
+        before = watched.tasks
+        sending = sender.submit(one.send, get(secret) * asked)
+        until(lambda: watched.tasks > before)  # Nothing more is sent at once: writing has to wait.
+        answers = [one.answer()[0] for _ in range(asked)]
+        sending.result()
+
+    assert answers == [200] * asked
+
+
+@pytest.fixture
+def brief(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    """A gateway that ends a connection on which nothing came for half a second."""
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.5)
+    own = msgspec.structs.replace(settings, database_url=Secret(f"sqlite:///{tmp_path / 'gateway.db'}"))
+    with Watched(own) as running:
+        yield running
+
+
+def test_an_idle_connection_ends(brief: Watched, sandbox: Sandbox) -> None:
+    """Also if all its answers were at hand."""
+    secret = shown(Tenant(f"t{uuid4().hex[:12]}", brief, sandbox))
+    with caller(brief) as one:
+        before = brief.tasks
+        one.send(get(secret))
+        assert (one.answer()[0], brief.tasks) == (200, before)
+
+        assert one.ended
+
+
+def test_a_connection_in_use_goes_on(brief: Watched, sandbox: Sandbox) -> None:
+    """However long; and a slow answer is waited for."""
+    tenant = Tenant(f"t{uuid4().hex[:12]}", brief, sandbox)
+    secret = shown(tenant)
+    ends = monotonic() + 1.5
+    with caller(brief) as one:
+        while monotonic() < ends:
+            one.send(get(secret))
+            assert one.answer()[0] == 200
+        tenant.fails(LIST, "latency", seconds=1.2, times=1)
+        one.send(get(secret, PATH, "Cache-Control: no-cache"))
+        assert one.answer()[0] == 200
+        one.send(get(secret))
+        assert one.answer()[0] == 200
+        assert one.ended
