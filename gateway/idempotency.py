@@ -159,7 +159,7 @@ class Ledger:
     def stays_unknown(self) -> None:
         """Of an answer 202: the vendor has not even said that it is under way."""
         self._undecided = State.UNKNOWN
-        self._metrics.unknown(route_of(self.request.scope))
+        self._metrics.unknown(route_of(self.request.scope), self._principal.mode)
 
     async def once(
         self,

@@ -10,7 +10,6 @@ from clients.watch import Attempt
 from gateway.metrics.exposition import Exposition
 from gateway.metrics.instruments import Instrument
 from gateway.metrics.otlp import Sending
-from gateway.problems import OutcomeUnknown
 from gateway.telemetry import names, traces
 
 NO_ROUTE: Final = ""
@@ -88,8 +87,6 @@ class Metrics:
         error = (problem or "disconnected") if failed else ""
         labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)
         self._requests.observe(labels, seconds)
-        if problem == OutcomeUnknown.code:
-            self.unknown(route)
         if problem is not None:
             self._problems.add((problem, route or NO_ROUTE))
 
@@ -102,9 +99,9 @@ class Metrics:
         self._cache_entries.set((), entries)
         self._cache_bytes.set((), size)
 
-    def unknown(self, route: str | None) -> None:
+    def unknown(self, route: str | None, mode: str) -> None:
         """Nobody knows what came of a write; without a route, the request is gone that it was sent for."""
-        self._unknown.add((route or NO_ROUTE,))
+        self._unknown.add((route or NO_ROUTE, mode))
 
     def settled(self, outcome: str, mode: str) -> None:
         """A look at the vendor told how an operation ended: `succeeded`, `failed`, or `review` if it takes a person."""

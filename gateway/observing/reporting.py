@@ -28,6 +28,7 @@ from typing_extensions import override
 from clients.spans import tracer
 from clients.tracing import attempts
 from gateway.metrics import Metrics
+from gateway.problems import OutcomeUnknown
 from gateway.telemetry import Line, Log, Provider
 from gateway.telemetry.traces import SERVER_FAILURES, Decision
 
@@ -200,6 +201,8 @@ class Reporter:
             problem=exchange.problem.code if exchange.problem else None,
             seconds=seconds,
         )
+        if isinstance(exchange.problem, OutcomeUnknown) and exchange.principal is not None:
+            self._metrics.unknown(route, exchange.principal.mode)
         if (cached := exchange.cached) is not None:
             self._metrics.cached(cached, route)
         self._line(begun, headers, route, exchange, seconds=seconds)

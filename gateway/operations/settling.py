@@ -153,7 +153,7 @@ class Settling:
     def _count(self, operation: Operation, state: State) -> None:
         mode = operation.record.mode
         if state is State.UNKNOWN and operation.state is State.PENDING:
-            self._metrics.unknown(None)
+            self._metrics.unknown(None, mode)
         if not state.open:
             self._metrics.settled(state.value, mode)
         elif operation.needs_review(self._operations.now_ms):

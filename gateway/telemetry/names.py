@@ -80,7 +80,7 @@ UNKNOWN: Final = Metric(
     kind="counter",
     unit="{request}",
     meaning="Writes of which nobody knows yet whether the vendor did them; without a route, their process was lost.",
-    labels=("http.route",),
+    labels=("http.route", "gateway.mode"),
 )
 SETTLED: Final = Metric(
     name="gateway.operations.settled",

@@ -148,7 +148,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         Panel(
             "Writes of unknown outcome",
             "short",
-            {"{{http_route}}": "sum by (http_route) (gateway_outcomes_unknown_total)"},
+            {"{{http_route}}": f"sum by (http_route) (gateway_outcomes_unknown_total{{{MODE}}})"},
         ),
         Panel(
             "What became of them",

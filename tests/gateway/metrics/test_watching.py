@@ -112,7 +112,7 @@ CALM = {
     'gateway_upstream_token_expiry_seconds{gateway_upstream="a",gateway_mode="live"}': "259200x200",
     'gateway_problems_total{gateway_problem="rate_limited",http_route="/a"}': "0+6x200",
     'gateway_problems_total{gateway_problem="internal_error",http_route="/a"}': "3x200",
-    'gateway_outcomes_unknown_total{http_route="/v1/refunds"}': "3x200",
+    'gateway_outcomes_unknown_total{http_route="/v1/refunds",gateway_mode="live"}': "3x200",
     'gateway_operations_settled_total{gateway_outcome="review",gateway_mode="live"}': "3x200",
     'gateway_operations_settled_total{gateway_outcome="review",gateway_mode="test"}': "0+1x200",
     'gateway_upstream_drift_total{gateway_upstream="a",url_template="/a",gateway_drift="unknown_field"}': "3x200",
@@ -148,7 +148,7 @@ BAD = {
     "VendorDrifts": {
         'gateway_upstream_drift_total{gateway_upstream="b",url_template="/b",gateway_drift="new_value"}': FIRST,
     },
-    "OutcomesUnknown": {'gateway_outcomes_unknown_total{http_route=""}': "_x190 1x10"},
+    "OutcomesUnknown": {'gateway_outcomes_unknown_total{http_route="",gateway_mode="live"}': "_x190 1x10"},
     "OperationsNeedReview": {
         'gateway_operations_settled_total{gateway_outcome="review",gateway_mode="live",instance="new"}': FIRST,
     },
@@ -166,7 +166,7 @@ AGAIN = {
         'gateway_upstream="a",url_template="/a",gateway_drift="unknown_field"',
         170,
     ),
-    "OutcomesUnknown": ("gateway_outcomes_unknown_total", 'http_route="/v1/refunds"', 190),
+    "OutcomesUnknown": ("gateway_outcomes_unknown_total", 'http_route="/v1/refunds",gateway_mode="live"', 190),
     "OperationsNeedReview": (
         "gateway_operations_settled_total",
         'gateway_outcome="review",gateway_mode="live"',
