@@ -169,7 +169,7 @@ build/delivery/.ready: .uv/.ready requirements-delivery.lock
 	@$(UV) pip install --quiet --python build/delivery/venv --require-hashes -r requirements-delivery.lock
 	@touch $@
 
-helm-schema: setup ## Write the names of the settings into helm/values.schema.json
+helm-schema: setup ## Write the settings' names into helm/values.schema.json, and copy what the chart installs
 	@$(BIN)/python -m tests.support.chart_settings
 
 helm-check: setup build/delivery/.ready ## Lint, render and validate the chart, and lint the Dockerfile

@@ -27,7 +27,7 @@ FORMS = {"default": {}} | {
 OLDEST, NEWEST = "1.27", "1.37"
 """The versions of Kubernetes that the chart says it works on, up to the newest that can be checked."""
 
-NOT_KUBERNETES = {"ServiceMonitor"}
+NOT_KUBERNETES = {"PrometheusRule", "ServiceMonitor"}
 """Kinds of the Prometheus operator, which has no schemas here."""
 
 POSTGRESQL = {
@@ -314,3 +314,14 @@ def test_the_test_of_the_chart_passes_on_a_gateway(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert process.returncode == 0
+
+
+def test_the_dashboard_and_the_alerts_come_along() -> None:
+    """Whole: templates of Prometheus and Grafana within them are none of Helm's."""
+    form = {"metrics": {"alerts": {"enabled": True}, "dashboard": {"enabled": True}}}
+    docs = CHART.parent / "docs"
+    dashboard = one(form, "ConfigMap", "demo-funnel-gateway-dashboard")
+
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["data"] == {"demo-funnel-gateway.json": (docs / "grafana" / "dashboard.json").read_text()}
+    assert one(form, "PrometheusRule")["spec"] == yaml.safe_load((docs / "prometheus" / "alerts.yaml").read_text())

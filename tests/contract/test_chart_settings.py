@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart_settings import OF_THE_CHART, SCHEMA, known, listed, written
+from tests.support.chart_settings import FILES, OF_THE_CHART, SCHEMA, known, listed, written
 
 CHART = SCHEMA.parent
 README = CHART.parent / "README.md"
@@ -26,6 +26,11 @@ def test_the_schema_lists_the_settings_of_the_code() -> None:
     in a name is refused. `make helm-schema` writes the lists anew.
     """
     assert written(listed(schema())) == SCHEMA.read_text()
+
+
+def test_the_chart_has_the_newest_files() -> None:
+    """`make helm-schema` copies them anew."""
+    assert [copy.read_text() for copy in FILES.values()] == [original.read_text() for original in FILES]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)

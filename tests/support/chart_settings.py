@@ -1,6 +1,6 @@
-"""Which variables the chart takes: all that the gateway reads, as values.schema.json lists them.
+"""What the chart takes from elsewhere: the variables that the gateway reads (values.schema.json lists them), and files.
 
-Run as a module, it writes the lists anew, as `make helm-schema` does.
+Run as a module, it writes both anew, as `make helm-schema` does.
 """
 
 import json
@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from tests.support.listening import variables
 
-SCHEMA: Final = Path(__file__).parents[2] / "helm" / "values.schema.json"
+_ROOT: Final = Path(__file__).parents[2]
+
+SCHEMA: Final = _ROOT / "helm" / "values.schema.json"
+
+FILES: Final = {
+    _ROOT / "docs" / "grafana" / "dashboard.json": _ROOT / "helm" / "files" / "dashboard.json",
+    _ROOT / "docs" / "prometheus" / "alerts.yaml": _ROOT / "helm" / "files" / "alerts.yaml",
+}
+"""What the chart installs, and its copy: a chart holds all its files itself."""
 
 OF_THE_CHART: Final = frozenset({"GATEWAY_SANDBOX"})
 """Settings that follow from other values of the chart."""
@@ -52,3 +60,5 @@ def written(schema: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     SCHEMA.write_text(written(listed(json.loads(SCHEMA.read_text()))))
+    for original, copy in FILES.items():
+        copy.write_text(original.read_text())
