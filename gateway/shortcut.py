@@ -18,7 +18,7 @@ from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from clients.secret import Secret
-from gateway.auth import ADMITTED, Admitted, Needs
+from gateway.auth import ADMITTED, Admitted
 from gateway.cache.answers import Header, whole
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
@@ -32,6 +32,7 @@ from gateway.limits.load import Load
 from gateway.limits.rates import Limits
 from gateway.limits.windows import Standing
 from gateway.metrics import Metrics
+from gateway.needs import Needs
 from gateway.observing.reporting import Headers, route_of
 from gateway.principal import Principal
 from gateway.storage.database import Unavailable

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from gateway.audit import first_id
-from gateway.auth import needs
+from gateway.needs import needs
 from gateway.storage.audit_events import AuditStore
 from gateway.upstreams import TenantContext
 from routes.shapes.audit import AuditEvent

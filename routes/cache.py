@@ -7,11 +7,11 @@ from litestar import Request, Router, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from gateway.auth import needs
 from gateway.cache.policy import Cache
 from gateway.cache.topics import Choice
 from gateway.cached_topics import FAMILIES
 from gateway.http.rfc9457 import Fault
+from gateway.needs import needs
 from gateway.problems import ValidationFailed
 from gateway.upstreams import TenantContext
 

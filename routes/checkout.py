@@ -10,9 +10,9 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from clients.billing import wire
-from gateway.auth import needs
 from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import ValidationFailed
 from gateway.subjects import Whose

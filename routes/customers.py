@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from clients.errors import UpstreamError
-from gateway.auth import needs
+from gateway.needs import needs
 from gateway.problems import InsufficientScope
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext

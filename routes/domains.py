@@ -11,11 +11,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from clients.domains import wire
 from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
-from gateway.auth import needs
 from gateway.cached_topics import DOMAIN_LIST, domain_detail
 from gateway.fanout import with_optional
 from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import ValidationFailed
 from gateway.upstreams import TenantContext

@@ -5,9 +5,9 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from clients.errors import UpstreamError
-from gateway.auth import needs
 from gateway.cached_topics import FEATURES
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose

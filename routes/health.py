@@ -6,9 +6,9 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response, Router, get
 
-from gateway.auth import needs_nothing
 from gateway.health import Dependency, Health
 from gateway.metrics import Metrics
+from gateway.needs import needs_nothing
 from gateway.problems import NotFound, Stopping, StorageUnavailable
 from gateway.settings import Settings
 

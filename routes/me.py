@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Request, Router, get
 from litestar.di import NamedDependency
 
-from gateway.auth import needs
 from gateway.limits.rates import Limits
+from gateway.needs import needs
 from gateway.principal import Principal
 from gateway.subjects import Whose
 from routes.shapes.me import Me

@@ -7,8 +7,8 @@ from litestar import Request, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import OURS
 from gateway.operations.ledger import Operations, visible
 from gateway.operations.outcomes import Operation, State

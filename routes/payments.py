@@ -12,9 +12,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from clients.billing import wire
 from clients.billing.operations import TRANSACTION_REPORT
 from clients.errors import UpstreamError
-from gateway.auth import needs
 from gateway.http.rfc9457 import Fault, UpstreamReference
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import NotFound, UpstreamRejected, ValidationFailed
 from gateway.subjects import Whose

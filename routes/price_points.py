@@ -9,10 +9,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from clients.billing import wire
 from clients.errors import UpstreamError
-from gateway.auth import needs
 from gateway.cached_topics import PRICE_POINTS
 from gateway.http.body import csv_file
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose

@@ -5,10 +5,10 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from gateway.auth import needs
 from gateway.http.edge import Exchange
 from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, ledger_of, once
+from gateway.needs import needs
 from gateway.operations.intentions import OURS
 from gateway.problems import NotFound, TenantExists, VendorAccountTaken
 from gateway.storage.claims import AccountTaken

@@ -8,9 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
-from gateway.auth import needs_any
 from gateway.http.edge import Exchange
 from gateway.idempotency import IdempotencyKey, ledger_of, once
+from gateway.needs import needs_any
 from gateway.operations.intentions import OURS, SECRET
 from gateway.problems import RotationConflict
 from gateway.storage.tokens import TokenRecord

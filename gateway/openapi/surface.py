@@ -14,7 +14,7 @@ from litestar.response import File, Stream
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
-from gateway.auth import Needs
+from gateway.needs import Needs
 
 JSON: Final = "application/json"
 

@@ -10,8 +10,8 @@ import msgspec
 from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
-from gateway.auth import needs_nothing
 from gateway.http.rfc9457 import Problem
+from gateway.needs import needs_nothing
 from gateway.problems import NotFound, catalogue
 from routes.docs.site import Site
 

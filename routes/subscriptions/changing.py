@@ -6,8 +6,8 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey
+from gateway.needs import needs
 from gateway.upstreams import TenantContext
 from routes.ownership import SUBSCRIPTION
 from routes.shapes.identifiers import uuid_in_path

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from gateway.auth import needs
 from gateway.idempotency import IdempotencyKey, once
+from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.upstreams import TenantContext
 from routes.intentions import about_migration, followed

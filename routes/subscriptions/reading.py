@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from clients.billing import wire
-from gateway.auth import needs
+from gateway.needs import needs
 from gateway.problems import NotFound
 from gateway.subjects import Whose
 from gateway.upstreams import TenantContext

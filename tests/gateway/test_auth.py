@@ -13,11 +13,12 @@ from clients.secret import Secret
 from gateway import telemetry
 from gateway.app import DEPENDENCIES, cache_of
 from gateway.audit import Audit
-from gateway.auth import Gate, UndeclaredRoute, needs, needs_any
+from gateway.auth import Gate
 from gateway.limits.client_address import ClientAddress, Guesses
 from gateway.limits.load import Load
 from gateway.limits.rates import Limits
 from gateway.limits.windows import Windows
+from gateway.needs import UndeclaredRoute, needs, needs_any
 from gateway.problems import TokenExpired
 from gateway.settings import Settings
 from gateway.storage.audit_events import AuditStore

@@ -6,9 +6,9 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from gateway.app import DEPENDENCIES
-from gateway.auth import Needs
 from gateway.cache.topics import Topic
 from gateway.cached_topics import TOPICS, lifetimes
+from gateway.needs import Needs
 from gateway.settings import Settings
 from routes import ROUTERS
 

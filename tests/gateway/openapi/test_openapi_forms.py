@@ -9,7 +9,7 @@ from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryPara
 from litestar.response import Stream
 
 from gateway import openapi
-from gateway.auth import needs, needs_nothing
+from gateway.needs import needs, needs_nothing
 from gateway.openapi.schemas import AmbiguousName, Schemas, clean, field_docstrings
 
 
