@@ -43,14 +43,16 @@ from gateway.upstreams import tenant_context
 REALM: Final = 'Bearer realm="funnel-gateway"'
 
 
+CALLER: Final = "gateway.caller"
+"""Where a request's scope of ASGI holds its `Principal`, once that is known."""
+
 ADMITTED: Final = "gateway.admitted"
-"""Where a request's scope of ASGI holds its `Admitted`, if there is one."""
+"""Where it holds its `Admitted`, if there is one."""
 
 
 class Admitted(NamedTuple):
-    """Who calls, found out and counted before the request was routed."""
+    """A request that was counted before it was routed."""
 
-    principal: Principal
     standing: Standing | None
     """The limit that the request counted against."""
     cache: TenantCache
@@ -200,13 +202,11 @@ class Gate(ASGIMiddleware):
     async def _admit(self, scope: Any, declared: Needs, action: str) -> None:
         """Find out who calls, count it, and let pass whom the route is open to."""
         exchange = Exchange.of(scope)
+        principal = exchange.principal = scope.get(CALLER) or await self._caller(scope)
         if (admitted := _admitted(scope)) is not None:
-            exchange.principal = admitted.principal
             exchange.standings += [admitted.standing] if admitted.standing is not None else []
         else:
-            exchange.principal = await self._caller(scope)
             await self._count("default", exchange)
-        principal = exchange.principal
         _check_scopes(principal, declared)
         # Beyond the limit nothing is recorded: who is told to wait must not fill the database.
         if not declared.reads and scope.get("method") != "GET" and within(exchange.standings):

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from clients.secret import Secret
-from gateway.auth import ADMITTED, Admitted
+from gateway.auth import ADMITTED, CALLER, Admitted
 from gateway.cache.answers import Header, whole
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
@@ -122,11 +122,17 @@ class Shortcut:
         self._targets.move_to_end(asked)
         return target
 
-    def at_once(self, target: Target, headers: Headers) -> Kept | None:
-        """The answer, if nothing has to be waited for; nobody was counted where there is none."""
+    def at_once(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
+        """The answer, if nothing has to be waited for; else the request takes along what is known of its caller.
+
+        Args:
+            scope: Of ASGI, as far as it is known.
+            target: What it asks.
+            headers: The first of each name.
+        """
         if self._load.full or not self._limits.alone or (secret := _secret(headers)) is None:
             return None
-        principal = self._tokens.known(secret)
+        principal = scope[CALLER] = self._tokens.known(secret)
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
@@ -135,17 +141,12 @@ class Shortcut:
         standing = self._limits.count_alone("default", principal)
         if standing is not None and not standing.admitted:
             return None  # And so not counted.
+        scope[ADMITTED] = Admitted(standing, own)
         own.saw(found[1])
         return _kept(target.route, principal, standing, found, headers=headers)
 
     async def in_time(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
-        """The answer, after whatever has to be waited for; None: the request takes along what is known of its caller.
-
-        Args:
-            scope: Of ASGI.
-            target: What it asks.
-            headers: The first of each name.
-        """
+        """The same, after whatever has to be waited for."""
         if self._load.full:
             return None
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
@@ -156,12 +157,12 @@ class Shortcut:
 
     async def _found(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
-        principal = await self._caller(headers)
+        principal = scope[CALLER] = scope.get(CALLER) or await self._caller(headers)
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
         standing = await self._limits.count("default", principal)
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
-        scope[ADMITTED] = Admitted(principal, standing, own)
+        scope[ADMITTED] = Admitted(standing, own)
         if standing is not None and not standing.admitted:
             return None
         if (found := own.at_once(target.topic, target.variant)) is not None:

@@ -5,15 +5,19 @@ to look up an answer that is at hand. Everything else is uvicorn's.
 """
 
 from asyncio import TimerHandle
+from typing import Final
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.http.bounds import Bounded
 from gateway.http.edge import Edge
-from gateway.http.request_head import BoundedHead
+
+MOST_AT_ONCE: Final = 32
+"""Answers to requests that came together; what is beyond lets other callers have their turn, too."""
 
 
-class Connection(BoundedHead):
+class Connection(Bounded):
     """Asks the edge for an answer that is at hand, before a request becomes a task."""
 
     app: Edge
@@ -22,10 +26,18 @@ class Connection(BoundedHead):
     """Whether there was any request yet."""
     _answered = False
     """Whether the request that is being read has its answer."""
-    _answered_at = 0.0
-    """When the last answer was sent at once, by the loop's clock."""
+    _left = MOST_AT_ONCE
+    """Answers that may still be sent at once."""
+    _heard_at = 0.0
+    """When something came, by the loop's clock."""
     _watch: TimerHandle | None = None
     """Ends the connection if nothing comes after such an answer; one for many, for a new one each costs 5 µs."""
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        self._left = MOST_AT_ONCE
+        super().data_received(data)
 
     @override
     def on_headers_complete(self) -> None:
@@ -52,6 +64,7 @@ class Connection(BoundedHead):
         if (
             self.parser.get_method() != b"GET"
             or not self._idle
+            or not self._left
             or self.flow.write_paused
             or not self.parser.should_keep_alive()
             or self.parser.get_http_version() != "1.1"
@@ -64,7 +77,7 @@ class Connection(BoundedHead):
         self.transport.write(b"".join((*head, b"\r\n", kept.body)))
         self.server_state.total_requests += 1
         self._answered = True
-        self._answered_at = self.loop.time()
+        self._left -= 1
         if self._watch is None:
             self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
         return True
@@ -73,7 +86,7 @@ class Connection(BoundedHead):
         self._watch = None
         if not self._idle or self.timeout_keep_alive_task is not None:
             return  # Other requests came since, after which uvicorn looks itself.
-        if (left := self._answered_at + self.timeout_keep_alive - self.loop.time()) > 0:
+        if (left := self._heard_at + self.timeout_keep_alive - self.loop.time()) > 0:
             self._watch = self.loop.call_later(left, self._end_if_idle)
         else:
             self.transport.close()

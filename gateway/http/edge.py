@@ -32,7 +32,7 @@ from gateway.telemetry import Log
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
-    from gateway.shortcut import Kept, Shortcut, Target
+    from gateway.shortcut import Kept, Shortcut
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
 Scope = Any
@@ -44,6 +44,9 @@ Header = tuple[bytes, bytes]
 
 DECISION: Final = "gateway.decision"
 """Where a scope holds what was decided about the trace: there is one decision, however a request is served."""
+
+CRASHED: Final = "gateway.shortcut_crashed"
+"""In a scope whose request has made the shortcut stumble: it is not tried again."""
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes; enough for any JSON that a route takes."""
@@ -151,21 +154,23 @@ class Edge:
             scope: Of ASGI, as far as it is known: `headers` and `scheme`. What is decided of the trace is left there.
             asked: Path and query, as they came.
         """
-        started = perf_counter()
         if self._shortcut is None or self._notice.given:
             return None
+        try:
+            return self._at_hand(scope, asked, self._shortcut)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
+            self._crashed(scope)
+            return None
+
+    def _at_hand(self, scope: Scope, asked: bytes, shortcut: "Shortcut") -> "Kept | None":
+        started = perf_counter()
         headers = _first_of_each(scope)
-        if (target := self._shortcut.find(asked, headers, plain=len(headers) == len(scope["headers"]))) is None:
+        if (target := shortcut.find(asked, headers, plain=len(headers) == len(scope["headers"]))) is None:
             return None
         decision = scope[DECISION] = self._reporter.decide("GET", headers)
-        if decision.sampled:
-            return None  # Its spans are on the long way.
-        try:
-            kept = self._shortcut.at_once(target, headers)
-        except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
-            self._crashed(target)
-            return None
-        return kept and self._complete(scope, kept, headers, started)
+        if decision.sampled or (kept := shortcut.at_once(scope, target, headers)) is None:
+            return None  # The spans of a trace are on the long way.
+        return self._complete(scope, kept, headers, started)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -206,20 +211,21 @@ class Edge:
 
     async def _in_time(self, scope: Scope, headers: Headers, started: float) -> "Kept | None":
         """The answer with what is kept, or will be in a moment; None: the request takes the long way."""
-        if self._shortcut is None or scope["method"] != "GET":
-            return None
-        plain = len(headers) == len(scope["headers"])
-        if (target := self._shortcut.find(request_target(scope), headers, plain=plain)) is None:
+        if self._shortcut is None or scope["method"] != "GET" or CRASHED in scope:
             return None
         try:
+            plain = len(headers) == len(scope["headers"])
+            if (target := self._shortcut.find(request_target(scope), headers, plain=plain)) is None:
+                return None
             kept = await self._shortcut.in_time(scope, target, headers)
+            return kept and self._complete(scope, kept, headers, started)
         except Exception:  # noqa: BLE001 - as in `at_once`
-            self._crashed(target)
+            self._crashed(scope)
             return None
-        return kept and self._complete(scope, kept, headers, started)
 
-    def _crashed(self, target: "Target") -> None:
-        self._log.exception("shortcut crashed", route=target.route)
+    def _crashed(self, scope: Scope) -> None:
+        scope[CRASHED] = True
+        self._log.exception("shortcut crashed")
 
     def _complete(self, scope: Scope, kept: "Kept", headers: Headers, started: float) -> "Kept":
         """What is kept, with the headers that every answer has; the request is told of."""

@@ -17,6 +17,7 @@ import pytest
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
+from gateway.scopes import SCOPES
 from gateway.settings import Settings
 from gateway.shortcut import MOST_TARGETS
 from tests.support.gateway import RunningGateway, Tenant
@@ -88,17 +89,23 @@ def told(reply: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in reply.headers.items() if name not in passing}
 
 
+def remaining(reply: httpx.Response) -> int:
+    """What is left of the caller's limit."""
+    return int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0])
+
+
 def test_a_mistake_of_ours_costs_the_shortcut_only(
     counted: Counted, api: httpx.Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The long way answers, and the log tells."""
+    """The long way answers, the log tells, and the request counts once."""
+    left = remaining(api.get(PATH))
     edge: Any = counted.app
-    monkeypatch.setattr(edge._shortcut, "_limits", None)  # noqa: SLF001 - no request makes it stumble
+    monkeypatch.setattr(edge._reporter, "kept", None)  # noqa: SLF001 - no request makes it stumble
 
     reply, by_router = routed(counted, api)
 
-    assert (reply.status_code, by_router) == (200, 1)
-    assert "shortcut crashed" in capfd.readouterr().err
+    assert (reply.status_code, by_router, remaining(reply)) == (200, 1, left - 1)
+    assert capfd.readouterr().err.count("shortcut crashed") == 1
 
 
 @pytest.mark.parametrize("origin", [{}, {"origin": "https://app.example.com"}, {"origin": "https://evil.example"}])
@@ -206,7 +213,7 @@ def test_each_answer_counts_against_the_limit_once(settings: Settings, sandbox: 
         with tenant.client() as caller:
             replies = [caller.get(PATH) for _ in range(7)]
 
-    left = [int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0]) for reply in replies]
+    left = [remaining(reply) for reply in replies]
     assert [reply.status_code for reply in replies] == [200] * 5 + [429] * 2
     assert left == [4, 3, 2, 1, 0, 0, 0]
     assert running.routed == 3  # The first, and the two that are refused.
@@ -268,7 +275,7 @@ def test_a_crowd_is_told_when_the_answer_fails(counted: Counted, tenant: Tenant)
         replies = list(crowd.map(lambda _: caller.get(PATH), range(8)))
 
     assert {reply.status_code for reply in replies} <= {502, 503}
-    left = sorted(int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0]) for reply in replies)
+    left = sorted(remaining(reply) for reply in replies)
     assert left == list(range(592, 600))
 
 
@@ -373,3 +380,23 @@ def test_a_database_that_is_gone_is_told(settings: Settings, sandbox: Sandbox, t
         refused = caller.get(PATH)
 
     assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "subject"), [(["domains:read"], None), (["catalog:read"], "user-ada"), (list(SCOPES), None)]
+)
+def test_a_token_is_looked_up_once(api: httpx.Client, tenant: Tenant, scopes: list[str], subject: str | None) -> None:
+    """For each request, whichever way it goes."""
+    with tenant.client(scopes, subject=subject) as other:
+        other.get("/v1/me")
+        before = looked_up(api)
+        for _ in range(5):
+            other.get(PATH)
+
+        assert looked_up(api) - before == 5
+
+
+def looked_up(api: httpx.Client) -> int:
+    """Tokens, so far, as `/metrics` has them."""
+    lines = api.get("/metrics").text.splitlines()
+    return sum(int(float(line.split()[1])) for line in lines if line.startswith("gateway_token_lookups_total{"))

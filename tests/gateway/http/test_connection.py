@@ -1,11 +1,12 @@
 """Answers that are sent while the request is still being read, seen from the socket."""
 
+import gc
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,6 +17,8 @@ import pytest
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
+from gateway.http.bounds import MOST_WAITING, STEP
+from gateway.http.connection import Connection
 from gateway.serving import server
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
@@ -113,12 +116,27 @@ def caller(running: RunningGateway) -> Iterator[Caller]:
         one.read.close()
 
 
+def sent_at_once(running: Watched, one: Caller, secret: str) -> tuple[int, dict[str, str], bytes]:
+    """An answer that was at hand, as it is within half a second after one that was not."""
+    answers = []
+
+    def at_once() -> bool:
+        before = running.tasks
+        one.send(get(secret))
+        answers.append(one.answer())
+        return running.tasks == before
+
+    until(at_once)
+    return answers[-1]
+
+
 def test_what_is_at_hand_becomes_no_task(watched: Watched, secret: str) -> None:
     """The same answer as by the way that waits, and of the same form."""
     with caller(watched) as one:
+        at_once = sent_at_once(watched, one, secret)
         before = watched.tasks
-        one.send(get(secret), get(secret, PATH, "X-A: 1", "X-A: 2"))
-        at_once, by_task = one.answer(), one.answer()
+        one.send(get(secret, PATH, "X-A: 1", "X-A: 2"))
+        by_task = one.answer()
 
     assert watched.tasks == before + 1
     assert at_once[0] == by_task[0] == 200
@@ -205,6 +223,34 @@ def test_who_does_not_read_is_waited_for(watched: Watched, secret: str) -> None:
     assert answers == [200] * asked
 
 
+def test_many_requests_in_one_packet_let_others_have_their_turn(watched: Watched, secret: str) -> None:
+    """Some are answered at once, the rest one by one."""
+    with caller(watched) as one:
+        sent_at_once(watched, one, secret)
+        before = watched.tasks
+        one.send(get(secret) * 100)
+        answers = [one.answer()[0] for _ in range(100)]
+
+    assert answers == [200] * 100
+    assert watched.tasks - before >= 50
+
+
+def test_requests_are_not_heaped_up(watched: Watched) -> None:
+    """Who sends more than is answered is not read from for a while, token or not; others are served meanwhile."""
+    request_ = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    most = 0
+    with caller(watched) as one, caller(watched) as other, suppress(TimeoutError):
+        one.connection.settimeout(1)
+        for _ in range(30):
+            one.connection.send(request_ * 1000)
+            other.send(request_)
+            assert other.answer()[0] == 200
+            waiting = sum(len(each.pipeline) for each in gc.get_objects() if isinstance(each, Connection))
+            most = max(most, waiting)
+
+    assert 0 < most <= MOST_WAITING + STEP // len(request_)
+
+
 @pytest.fixture
 def brief(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     """A gateway that ends a connection on which nothing came for half a second."""
@@ -218,11 +264,21 @@ def test_an_idle_connection_ends(brief: Watched, sandbox: Sandbox) -> None:
     """Also if all its answers were at hand."""
     secret = shown(Tenant(f"t{uuid4().hex[:12]}", brief, sandbox))
     with caller(brief) as one:
-        before = brief.tasks
-        one.send(get(secret))
-        assert (one.answer()[0], brief.tasks) == (200, before)
+        sent_at_once(brief, one, secret)
 
         assert one.ended
+
+
+def test_a_request_that_arrives_slowly_is_waited_for(brief: Watched, sandbox: Sandbox) -> None:
+    """Its connection is not idle, however long the answer before is past."""
+    secret = shown(Tenant(f"t{uuid4().hex[:12]}", brief, sandbox))
+    with caller(brief) as one:
+        sent_at_once(brief, one, secret)
+        for byte in get(secret):
+            one.send(bytes([byte]))
+            sleep(0.01)  # It takes a second, twice as long as a connection may be idle.
+
+        assert one.answer()[0] == 200
 
 
 def test_a_connection_in_use_goes_on(brief: Watched, sandbox: Sandbox) -> None:

@@ -1,8 +1,11 @@
-"""How much of a request is read before it is understood: uvicorn's parser keeps a head of any size in memory."""
+"""How much of what a caller sends is kept in memory: uvicorn keeps a head of any size, and any number of requests."""
 
+import asyncio
+from collections.abc import Sized
 from typing import Final
 
 from typing_extensions import override
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_HEAD: Final = 64 * 1024
@@ -11,6 +14,9 @@ LARGEST_HEAD: Final = 64 * 1024
 STEP: Final = 16 * 1024
 """Bytes that are parsed at once. What begins within a step is counted from its end on, so that the head of a request
 that was sent before the answer to the one before may be larger by so much."""
+
+MOST_WAITING: Final = 100
+"""Requests of one connection that wait for the answers to those before; what comes after them is not parsed yet."""
 
 ENDLESS: Final = 1 << 62
 """Within a body, which the edge counts."""
@@ -22,29 +28,45 @@ _REFUSAL: Final = (
 )
 
 
-class BoundedHead(HttpToolsProtocol):
-    """Uvicorn's HTTP/1.1, with an end to heads: larger ones are answered 431, and the connection is closed.
+class Bounded(HttpToolsProtocol):
+    """Uvicorn's HTTP/1.1, with an end to heads, and to requests that are sent before the answers to others.
 
-    The trailers of a chunked body are bounded alike; they end the connection
-    without an answer.
+    A larger head is answered 431, and the connection is closed; the trailers of
+    a chunked body are bounded alike, and end the connection without an answer.
+    Who sends many requests at once is read from as fast as they are answered.
     """
 
     _room = LARGEST_HEAD
     """Bytes within which the head must be complete."""
+    _unread = b""
+    """What came, and was not parsed yet."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.flow = _InTurn(transport, self.pipeline)
 
     @override
     def data_received(self, data: bytes) -> None:
-        while len(data) > (most := min(self._room, STEP)):
+        self._unread += data
+        self._read()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._read()
+
+    def _read(self) -> None:
+        """Parse what came, as far as there is room for it."""
+        while self._unread and len(self.pipeline) < MOST_WAITING and not self.transport.is_closing():
+            most = min(self._room, STEP)
             if not most:
+                self._unread = b""
                 self._refuse()
                 return
-            self._room -= most
-            super().data_received(data[:most])
-            if self.transport.is_closing():
-                return
-            data = data[most:]
-        self._room -= len(data)
-        super().data_received(data)
+            step, self._unread = self._unread[:most], self._unread[most:]
+            self._room -= len(step)
+            super().data_received(step)
 
     @override
     def on_headers_complete(self) -> None:
@@ -65,6 +87,11 @@ class BoundedHead(HttpToolsProtocol):
         self._await_head()
         super().on_message_complete()
 
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unread = b""
+        super().connection_lost(exc)
+
     def _await_head(self) -> None:
         """What comes next is the head of another request."""
         self._room = LARGEST_HEAD
@@ -83,3 +110,24 @@ class BoundedHead(HttpToolsProtocol):
             self.transport.close()  # These are trailers: the request is not whole, and never will be.
         else:
             self.cycle.keep_alive = False  # The newest one: with its answer the connection ends.
+
+
+class _InTurn(FlowControl):
+    """Reads on when every request that came has begun to be answered.
+
+    Uvicorn reads on after each answer, whatever waits still.
+
+    Args:
+        transport: What is read from.
+        waiting: The requests that have not begun.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    @override
+    def resume_reading(self) -> None:
+        # Only the newest request can lack a part of its body, and that one begins last.
+        if not self._waiting:
+            super().resume_reading()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.http.request_head import LARGEST_HEAD
+from gateway.http.bounds import LARGEST_HEAD
 from tests.support.gateway import RunningGateway
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
