@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from typing_extensions import override
 
 from clients.errors import Operation, Unanswered, UpstreamError
+from clients.spans import Entered
 from clients.watch import Attempt, Unwatched, Watcher
 
 attempts: ContextVar[list[tuple[Operation, float]] | None] = ContextVar("attempts", default=None)
@@ -72,7 +73,7 @@ class Traced(httpx.AsyncBaseTransport):
             try:
                 reply = await self._inner.handle_async_request(request)
             except UpstreamError as error:
-                _mark(span, error)
+                _describe_failure(span, error)
                 status, failure = error.status, error.low_cardinality
                 raise
             else:
@@ -94,9 +95,7 @@ class Traced(httpx.AsyncBaseTransport):
         current = get_current_span()
         if current.get_span_context().is_valid and not current.is_recording():
             return _NOT_KEPT
-        return self._tracer.start_as_current_span(
-            operation.name, kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
-        )
+        return Entered(self._tracer.start_span(operation.name, kind=SpanKind.CLIENT))
 
     @override
     async def aclose(self) -> None:
@@ -139,10 +138,8 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
         span.set_attribute(HTTP_REQUEST_RESEND_COUNT, resends)
 
 
-def _mark(span: Span, error: UpstreamError) -> None:
-    """Record the failure, also one that came under HTTP 200."""
-    span.set_status(Status(StatusCode.ERROR))
-    span.set_attribute(ERROR_TYPE, error.low_cardinality)
+def _describe_failure(span: Span, error: UpstreamError) -> None:
+    """Record what is known of a failure, beside its kind; also of one that came under HTTP 200."""
     if error.status is not None:
         span.set_attribute(HTTP_RESPONSE_STATUS_CODE, error.status)
     if error.request_id is not None and len(error.request_id) <= _LONGEST_ID:

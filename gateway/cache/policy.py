@@ -25,6 +25,7 @@ from clients.tracing import attempts
 from gateway.cache.memory import Held, Memory
 from gateway.cache.shared import LEASE_SECONDS, Look, SharedLevel, Stored
 from gateway.cache.topics import Choice, Kind, Lifetime, Topic
+from gateway.telemetry.names import CACHE_TOPIC
 
 Purpose = Literal["miss", "request", "revalidation"]
 """Why something is loaded: there is nothing, the caller wants it anew, or what there is grows old."""
@@ -298,7 +299,7 @@ class Cache:
 
     async def _revalidated(self, flight: Flight, source: Source, purpose: Purpose) -> Loaded:
         """The same as a trace of its own: nobody waits for it."""
-        with background("revalidate", {"gateway.cache.topic": source.topic.family}) as span:
+        with background("revalidate", {CACHE_TOPIC: source.topic.family}) as span:
             flight.span = span.get_span_context()
             return await self._obtained(flight, source, purpose)
 

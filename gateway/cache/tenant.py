@@ -6,24 +6,21 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 from clients.errors import CircuitOpen, CredentialsRefused, NotConfigured, RateLimited, Refused, Unanswered
-from clients.spans import child
+from clients.spans import child, started
 from gateway.cache.memory import Held, Variant
 from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Purpose, Source
 from gateway.cache.readings import Forwarded, Outcome, Reading
 from gateway.cache.topics import Key, Topic
 from gateway.principal import Mode
+from gateway.telemetry.names import CACHE_STATUS, CACHE_TOPIC
 
 T = TypeVar("T")
 
 SAID_NO: Final = (Refused, RateLimited, CredentialsRefused)
 """Complete answers to a write, after which it will not happen any more."""
-
-
-CACHE: Final = "gateway.cache"
-"""The attribute that tells what a look into the cache came to."""
 
 
 def _always(_: object) -> bool:
@@ -79,8 +76,7 @@ class TenantCache:
         key, source = self._key(topic), Source(topic, load, whole)
         if (kept := self._kept(key)) is not None and (value := self._value(kept[0], topic)) is not None:
             held, outcome = kept
-            with _seen(topic) as span:
-                span.set_attribute(CACHE, outcome.status)
+            _found(topic, outcome)
             if outcome.status == "stale":
                 self._cache.revalidate(held, source)
             self.saw(outcome)
@@ -96,7 +92,7 @@ class TenantCache:
             self._joined = flight
             with _seen(topic, waits_for=flight) as span:
                 in_time = await flight.settled(self._cache.seconds_left())
-                span.set_attribute(CACHE, "collapsed")
+                span.set_attribute(CACHE_STATUS, "collapsed")
             if not in_time or flight.failure(topic) is not None:
                 return None  # The handler tells, in `fetch`.
             loaded = flight.task.result()
@@ -108,8 +104,7 @@ class TenantCache:
             return None  # Only the handler knows how to load.
         if (found := self._cache.memory.rendered(held, variant)) is not None:
             if outcome.status != "collapsed":  # That was told while it waited.
-                with _seen(topic) as span:
-                    span.set_attribute(CACHE, outcome.status)
+                _found(topic, outcome)
             self.saw(outcome)
         return found
 
@@ -180,7 +175,7 @@ class TenantCache:
         flight = flight or self._under_way(key)
         collapsed = flight is not None
         with _seen(source.topic, waits_for=flight) as span:
-            span.set_attribute(CACHE, "collapsed" if collapsed else "miss")
+            span.set_attribute(CACHE_STATUS, "collapsed" if collapsed else "miss")
             if flight is None:
                 purpose: Purpose = "request" if anew else "miss"
                 flight = self._cache.load(key, source, purpose=purpose, stores=self.reading.stores)
@@ -257,7 +252,14 @@ def _surely_unasked(error: BaseException) -> bool:
     return isinstance(error, NotConfigured | CircuitOpen) or (isinstance(error, Unanswered) and not error.sent)
 
 
+def _found(topic: Topic, outcome: Outcome) -> None:
+    """The span of a look into the cache that found what it was for; nothing was waited for."""
+    span = started(lambda: ("cache", {CACHE_TOPIC: topic.family, CACHE_STATUS: outcome.status}), kind=SpanKind.INTERNAL)
+    if span is not None:
+        span.end()
+
+
 def _seen(topic: Topic, *, waits_for: Flight | None = None) -> AbstractContextManager[Span]:
     """The span of a look into the cache; it refers to the load that it waits for, which is another request's."""
     links = () if waits_for is None else (waits_for.span,)
-    return child("cache", {"gateway.cache.topic": topic.family}, links=links)
+    return child("cache", {CACHE_TOPIC: topic.family}, links=links)

@@ -191,6 +191,11 @@ SPANS: Final = (
 """All of them."""
 
 
+CACHE_STATUS: Final = "gateway.cache"
+CACHE_TOPIC: Final = "gateway.cache.topic"
+"""Both are told by more than one."""
+
+
 ATTRIBUTES: Final = {
     "http.request.method": "The method, `_OTHER` if nobody knows it.",
     "http.request.method_original": "What it was then.",
@@ -211,8 +216,8 @@ ATTRIBUTES: Final = {
     "gateway.tenant": "Whose token it was.",
     "gateway.mode": "`live` or `test`.",
     "gateway.token_id": "Which token; absent for a JWT.",
-    "gateway.cache": "`hit`, `stale`, `miss`, `collapsed` or `bypass`.",
-    "gateway.cache.topic": "What was looked for.",
+    CACHE_STATUS: "`hit`, `stale`, `miss`, `collapsed` or `bypass`.",
+    CACHE_TOPIC: "What was looked for.",
     "gateway.problem": "The code of the problem that was answered.",
     "gateway.operation_id": "The operation that a write is, as in `/v1/operations/{id}`.",
     "gateway.idempotency": "`first`: the key was new; `replayed`: its answer is given again.",
