@@ -65,8 +65,8 @@ class Target(NamedTuple):
 class Kept(NamedTuple):
     """An answer, and who gets it."""
 
-    route: str
-    """The template of what was asked."""
+    target: Target
+    """What was asked."""
     principal: Principal
     cached: Status
     """What the look into the cache came to."""
@@ -143,7 +143,7 @@ class Shortcut:
             return None  # And so not counted.
         scope[ADMITTED] = Admitted(standing, own)
         own.saw(found[1])
-        return _kept(target.route, principal, standing, found, headers=headers)
+        return _kept(target, principal, standing, found, headers=headers)
 
     async def in_time(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
         """The same, after whatever has to be waited for."""
@@ -169,7 +169,7 @@ class Shortcut:
             own.saw(found[1])
         else:
             found = await self._awaited(scope, own, target)
-        return _kept(target.route, principal, standing, found, headers=headers) if found is not None else None
+        return _kept(target, principal, standing, found, headers=headers) if found is not None else None
 
     async def _awaited(self, scope: Any, own: TenantCache, target: Target) -> tuple[Variant, Outcome] | None:
         """What somebody else has asked for just now."""
@@ -199,10 +199,10 @@ def _secret(headers: Headers) -> Secret | None:
 
 
 def _kept(
-    route: str, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, headers: Headers
+    target: Target, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, headers: Headers
 ) -> Kept:
     variant, shown = found
     media_type = (b"content-type", variant.media_type)
     none_match = headers.get(b"if-none-match")
     answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
-    return Kept(route, principal, shown.status, standing, *answer)
+    return Kept(target, principal, shown.status, standing, *answer)

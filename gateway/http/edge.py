@@ -167,9 +167,9 @@ class Edge:
         headers = _first_of_each(scope)
         if (target := shortcut.find(asked, headers, plain=len(headers) == len(scope["headers"]))) is None:
             return None
-        decision = scope[DECISION] = self._reporter.decide("GET", headers)
-        if decision.sampled or (kept := shortcut.at_once(scope, target, headers)) is None:
-            return None  # The spans of a trace are on the long way.
+        scope[DECISION] = self._reporter.decide("GET", headers)
+        if (kept := shortcut.at_once(scope, target, headers)) is None:
+            return None
         return self._complete(scope, kept, headers, started)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -178,7 +178,7 @@ class Edge:
         began.set(asyncio.get_running_loop().time())
         if (decision := scope.get(DECISION)) is None:
             decision = scope[DECISION] = self._reporter.decide(scope["method"], headers)
-        if not decision.sampled and (kept := await self._in_time(scope, headers, started)) is not None:
+        if (kept := await self._in_time(scope, headers, started)) is not None:
             await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
             await send({"type": "http.response.body", "body": kept.body})
             return
@@ -217,7 +217,8 @@ class Edge:
             plain = len(headers) == len(scope["headers"])
             if (target := self._shortcut.find(request_target(scope), headers, plain=plain)) is None:
                 return None
-            kept = await self._shortcut.in_time(scope, target, headers)
+            with self._reporter.announced(scope[DECISION]):
+                kept = await self._shortcut.in_time(scope, target, headers)
             return kept and self._complete(scope, kept, headers, started)
         except Exception:  # noqa: BLE001 - as in `at_once`
             self._crashed(scope)

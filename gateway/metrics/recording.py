@@ -11,6 +11,7 @@ from gateway.metrics.exposition import Exposition
 from gateway.metrics.instruments import Instrument
 from gateway.metrics.otlp import Sending
 from gateway.telemetry import names, traces
+from gateway.telemetry.resource import resource
 
 NO_ROUTE: Final = ""
 """The route of a request that met none."""
@@ -27,7 +28,7 @@ class Metrics:
     def __init__(self, who: Resource | None = None, *, sent: bool | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # Series that hold when a series began: as many again, for nothing.
         registry = CollectorRegistry()
-        self.who = who or traces.resource()
+        self.who = who or resource()
         """We, in whatever is sent by this process."""
         made = {metric: Instrument(metric, registry=registry) for metric in names.METRICS}
         wanted = traces.exports("metrics") if sent is None else sent

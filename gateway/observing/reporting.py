@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,6 @@ import msgspec
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.propagators.textmap import Getter
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_REQUEST_METHOD,
@@ -21,19 +20,21 @@ from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_ROUTE,
 )
 from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
-from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from typing_extensions import override
 
-from clients.spans import tracer
+from clients.spans import Entered, tracer
 from clients.tracing import attempts
 from gateway.metrics import Metrics
 from gateway.problems import OutcomeUnknown
 from gateway.telemetry import Line, Log, Provider
-from gateway.telemetry.traces import SERVER_FAILURES, Decision
+from gateway.telemetry.names import CACHE_STATUS, CACHE_TOPIC
+from gateway.telemetry.traces import SCOPE, SERVER_FAILURES, Announced, Decision
 
 if TYPE_CHECKING:
     from gateway.http.edge import Exchange
+    from gateway.principal import Principal
     from gateway.shortcut import Kept
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -49,7 +50,7 @@ current: ContextVar["Exchange | None"] = ContextVar("exchange", default=None)
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 
-_SCOPE: Final = "funnel-gateway"
+_NOT_KEPT: Final = nullcontext()
 
 
 Headers = Mapping[bytes, bytes]
@@ -95,8 +96,8 @@ class Begun(msgspec.Struct, frozen=True):
     """By `time.perf_counter`."""
     method: str
     """A known one, or `_OTHER`."""
-    context: Context
-    """What it came with."""
+    decision: Decision
+    """About its trace."""
     attached: Any
 
     @property
@@ -122,13 +123,20 @@ class Reporter:
 
     def __init__(self, provider: Provider, metrics: Metrics, log: Log) -> None:
         self._provider = provider
-        self._tracer = provider.get_tracer(_SCOPE)
+        self._tracer = provider.get_tracer(SCOPE)
         self._metrics = metrics
         self._log = log
 
     def decide(self, method: str, headers: Headers) -> Decision:
         """Whether the trace of a request is kept: the first thing to know of it."""
         return self._provider.decide(known(method), self._came_with(headers))
+
+    def announced(self, decision: Decision) -> AbstractContextManager[object]:
+        """A block in which what belongs to a kept trace stands below its first span, though that is not made yet."""
+        if not decision.sampled:
+            return _NOT_KEPT
+        tracer.set(self._tracer)
+        return Entered(Announced(decision.span_context(kept=True)))
 
     def began(self, scope: Any, decision: Decision, started: float) -> Begun:
         """A request came.
@@ -139,11 +147,12 @@ class Reporter:
             started: When, by `time.perf_counter`.
         """
         method = known(scope["method"])
-        span = self._provider.begin(self._tracer, method, decision)
+        since = time.time_ns() - int((time.perf_counter() - started) * 1e9)
+        span = self._provider.begin(self._tracer, method, decision, since=since)
         tracer.set(self._tracer)
         self._metrics.began(method, scope["scheme"])
         attached = attach(trace.set_span_in_context(span, decision.context))
-        return Begun(span, started, method, decision.context, attached)
+        return Begun(span, started, method, decision, attached)
 
     def kept(
         self,
@@ -155,18 +164,31 @@ class Reporter:
         headers: Headers,
         started: float,
     ) -> None:
-        """A request was answered at once with what is kept, and its trace is not."""
+        """A request was answered at once with what is kept; what waited in between was `announced`."""
         seconds = time.perf_counter() - started
+        target, who = kept.target, kept.principal
+        if decision.sampled:
+            told = {
+                HTTP_REQUEST_METHOD: "GET",
+                URL_SCHEME: scope["scheme"],
+                HTTP_ROUTE: target.route,
+                HTTP_RESPONSE_STATUS_CODE: kept.status,
+                "gateway.request_id": request_id,
+                CACHE_STATUS: kept.cached,
+                **_who(who),
+            }
+            # Who had to wait has told of it meanwhile.
+            looks = [("cache", {CACHE_TOPIC: target.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
+            self._provider.whole(_name("GET", target.route), decision, told, seconds=seconds, looks=looks)
         self._metrics.answered(
-            "GET", scope["scheme"], route=kept.route, status=kept.status, problem=None, seconds=seconds
+            "GET", scope["scheme"], route=target.route, status=kept.status, problem=None, seconds=seconds
         )
-        self._metrics.cached(kept.cached, kept.route)
+        self._metrics.cached(kept.cached, target.route)
         if self._log.tells("info"):
-            who = kept.principal
-            told = RequestLine(
+            line = RequestLine(
                 event="request",
                 method="GET",
-                route=kept.route,
+                route=target.route,
                 status=kept.status,
                 cache=kept.cached,
                 ms=_ms(seconds),
@@ -177,7 +199,7 @@ class Reporter:
                 mode=who.mode,
                 token_id=who.token_id,
             )
-            self._log.line("info", told)
+            self._log.line("info", line)
 
     def ended(self, begun: Begun, scope: Any, headers: Headers, exchange: "Exchange") -> None:
         """It was answered, or its caller left."""
@@ -190,7 +212,8 @@ class Reporter:
             if _failed(exchange):
                 span.set_status(Status(StatusCode.ERROR))
         elif exchange.status is not None and exchange.status >= SERVER_FAILURES and self._provider.receives:
-            self._provider.late(self._failure(begun, scope, route, exchange, seconds=seconds))
+            attributes = _attributes(begun.method, scope, route, exchange)
+            self._provider.whole(_name(begun.method, route), begun.decision, attributes, seconds=seconds, failed=True)
         detach(begun.attached)
         span.end()
         self._metrics.ended(
@@ -213,32 +236,6 @@ class Reporter:
         if len(headers.get(b"tracestate", b"")) > LONGEST_TRACESTATE:
             headers = {b"traceparent": headers[b"traceparent"]}
         return self._propagator.extract(headers, Context(), getter=self._getter)
-
-    def _failure(
-        self, begun: Begun, scope: Any, route: str | None, exchange: "Exchange", *, seconds: float
-    ) -> ReadableSpan:
-        """The span of a request that was not to be kept, and failed."""
-        own = begun.span.get_span_context()
-        parent = trace.get_current_span(begun.context).get_span_context()
-        ended = time.time_ns()
-        return ReadableSpan(
-            _name(begun.method, route),
-            context=SpanContext(
-                own.trace_id,
-                own.span_id,
-                is_remote=False,
-                trace_flags=TraceFlags(own.trace_flags | TraceFlags.SAMPLED),
-                trace_state=own.trace_state,
-            ),
-            parent=parent if parent.is_valid else None,
-            resource=self._provider.resource,
-            attributes=_attributes(begun.method, scope, route, exchange),
-            kind=SpanKind.SERVER,
-            status=Status(StatusCode.ERROR),
-            start_time=ended - int(seconds * 1e9),
-            end_time=ended,
-            instrumentation_scope=InstrumentationScope(_SCOPE),
-        )
 
     def _line(self, begun: Begun, headers: Headers, route: str | None, exchange: "Exchange", *, seconds: float) -> None:
         failed = _failed(exchange)
@@ -292,7 +289,7 @@ def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange"
         HTTP_ROUTE: route,
         HTTP_RESPONSE_STATUS_CODE: exchange.status,
         "gateway.request_id": exchange.occurrence.request_id,
-        "gateway.cache": exchange.cached,
+        CACHE_STATUS: exchange.cached,
         **exchange.named_operation,
         "gateway.problem": exchange.problem.code if exchange.problem else None,
         "gateway.outcome": exchange.problem.outcome if exchange.problem else None,
@@ -300,12 +297,13 @@ def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange"
     if _failed(exchange):
         told[ERROR_TYPE] = exchange.problem.code if exchange.problem else "disconnected"
     if (principal := exchange.principal) is not None:
-        told |= {
-            "gateway.tenant": principal.tenant,
-            "gateway.mode": principal.mode,
-            "gateway.token_id": principal.token_id,
-        }
+        told |= _who(principal)
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _who(principal: "Principal") -> dict[str, str]:
+    who = {"gateway.tenant": principal.tenant, "gateway.mode": principal.mode}
+    return who if principal.token_id is None else {**who, "gateway.token_id": principal.token_id}
 
 
 OTHER: Final = "_OTHER"

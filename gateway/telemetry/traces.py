@@ -6,15 +6,15 @@ nothing is exported, and nothing is kept.
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Thread
-from time import time
+from time import time, time_ns
 from typing import Final, NamedTuple
-from uuid import uuid4
 
 import msgspec
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
 )
 from opentelemetry.sdk.trace.sampling import Decision as SamplingDecision
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes.http_attributes import HTTP_REQUEST_METHOD
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
@@ -34,6 +35,8 @@ from opentelemetry.trace import (
     Span,
     SpanContext,
     SpanKind,
+    Status,
+    StatusCode,
     TraceFlags,
     Tracer,
     TraceState,
@@ -42,7 +45,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
-from gateway import VERSION
+from gateway.telemetry.resource import resource
 
 FLUSH_SECONDS: Final = 3.0
 """A stop waits so long for the collector, and no longer."""
@@ -56,6 +59,14 @@ WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 OPERATION: Final = "gateway.operation_id"
 """The attribute that names the operation that a span is about."""
 
+
+SCOPE: Final = "funnel-gateway"
+"""Who makes the spans of requests and of what the gateway does for them."""
+
+_SCOPE: Final = InstrumentationScope(SCOPE, "")
+
+_UNSET: Final = Status(StatusCode.UNSET)
+_FAILED: Final = Status(StatusCode.ERROR)
 
 _DROPPED: Final = SamplingResult(SamplingDecision.DROP)
 
@@ -118,6 +129,8 @@ class Decision(NamedTuple):
     parent: SpanContext
     """The caller's span; an invalid one: there is none."""
     trace_id: int
+    span_id: int
+    """Of its first span."""
     sampling: SamplingResult
 
     @property
@@ -125,16 +138,47 @@ class Decision(NamedTuple):
         """Whether it is kept."""
         return self.sampling.decision is SamplingDecision.RECORD_AND_SAMPLE
 
+    def span_context(self, *, kept: bool) -> SpanContext:
+        """Of its first span.
+
+        Args:
+            kept: Whether that is kept, also where the rest of the trace is not.
+        """
+        # Whether somebody else's identifier is random, only they know (W3C Trace Context 2, 2.2.5).
+        random = self.parent.trace_flags if self.parent.is_valid else TraceFlags.RANDOM_TRACE_ID
+        flags = random & TraceFlags.RANDOM_TRACE_ID | (TraceFlags.SAMPLED if kept else TraceFlags.DEFAULT)
+        return SpanContext(self.trace_id, self.span_id, False, TraceFlags(flags), self.sampling.trace_state)
+
+
+class Announced(NonRecordingSpan):
+    """The first span of a kept trace while nothing is known of it but its identifiers: others can be below it."""
+
+    _ended = False
+
+    @override
+    def is_recording(self) -> bool:
+        return not self._ended
+
+    @override
+    def end(self, end_time: int | None = None) -> None:
+        self._ended = True
+
 
 class _Ids(RandomIdGenerator):
-    """Random identifiers; that of a trace may be known before its first span is made."""
+    """Random identifiers; those of a trace and of its first span may be known before that is made."""
 
-    known: int | None = None
+    known_trace: int | None = None
+    known_span: int | None = None
 
     @override
     def generate_trace_id(self) -> int:
-        known, self.known = self.known, None
+        known, self.known_trace = self.known_trace, None
         return known or super().generate_trace_id()
+
+    @override
+    def generate_span_id(self) -> int:
+        known, self.known_span = self.known_span, None
+        return known or super().generate_span_id()
 
 
 class Provider(TracerProvider):
@@ -170,33 +214,72 @@ class Provider(TracerProvider):
             if self.receives
             else _DROPPED
         )
-        return Decision(context, parent, trace_id, sampling)
+        return Decision(context, parent, trace_id, self._ids.generate_span_id(), sampling)
 
-    def begin(self, tracer: Tracer, name: str, decision: Decision) -> Span:
-        """The first span of a trace, as was decided."""
+    def begin(self, tracer: Tracer, name: str, decision: Decision, *, since: int | None = None) -> Span:
+        """The first span of a trace, as was decided.
+
+        Args:
+            tracer: Makes it.
+            name: Of the method.
+            decision: About the trace.
+            since: When it began, as Unix time in nanoseconds; None: now.
+        """
         if not decision.sampled:
-            # Whether somebody else's identifier is random, only they know (W3C Trace Context 2, 2.2.5).
-            random = decision.parent.trace_flags if decision.parent.is_valid else TraceFlags.RANDOM_TRACE_ID
-            flags, state = TraceFlags(random & TraceFlags.RANDOM_TRACE_ID), decision.sampling.trace_state
-            return NonRecordingSpan(SpanContext(decision.trace_id, self._ids.generate_span_id(), False, flags, state))
+            return NonRecordingSpan(decision.span_context(kept=False))
         self._deciding.known = decision
+        self._ids.known_span = decision.span_id
         if not decision.parent.is_valid:
-            self._ids.known = decision.trace_id
+            self._ids.known_trace = decision.trace_id
         try:
             return tracer.start_span(
                 name,
                 decision.context,
                 kind=SpanKind.SERVER,
                 attributes={HTTP_REQUEST_METHOD: name},
+                start_time=since,
                 record_exception=False,
                 set_status_on_exception=False,
             )
-        finally:  # A tracer that is switched off asks for neither.
-            self._deciding.known = self._ids.known = None
+        finally:  # A tracer that is switched off asks for none of them.
+            self._deciding.known = self._ids.known_trace = self._ids.known_span = None
 
-    def late(self, span: ReadableSpan) -> None:
-        """Keep a finished span of a trace that was not to be kept."""
-        self._receivers.on_end(span)
+    def whole(
+        self,
+        name: str,
+        decision: Decision,
+        attributes: Attributes,
+        *,
+        seconds: float,
+        failed: bool = False,
+        looks: Sequence[tuple[str, Attributes]] = (),
+    ) -> None:
+        """Keep the first span of a trace, which ends now, at once: nothing was made of it before.
+
+        Args:
+            name: Its name.
+            decision: About the trace, of which this may be the only span that is kept.
+            attributes: All of them.
+            seconds: How long it took.
+            failed: Whether it went wrong.
+            looks: Names and attributes of what was done within it, and took no time.
+        """
+        own, ended = decision.span_context(kept=True), time_ns()
+        finished = partial(ReadableSpan, resource=self.resource, instrumentation_scope=_SCOPE, end_time=ended)
+        for look, found in looks:
+            below = SpanContext(own.trace_id, self._ids.generate_span_id(), False, own.trace_flags, own.trace_state)
+            self._receivers.on_end(finished(look, context=below, parent=own, attributes=found, start_time=ended))
+        self._receivers.on_end(
+            finished(
+                name,
+                context=own,
+                parent=decision.parent if decision.parent.is_valid else None,
+                attributes=attributes,
+                kind=SpanKind.SERVER,
+                status=_FAILED if failed else _UNSET,
+                start_time=ended - int(seconds * 1e9),
+            )
+        )
 
 
 class Deciding(Sampler):
@@ -231,13 +314,14 @@ class Deciding(Sampler):
             return known.sampling
         parent = get_current_span(parent_context).get_span_context()
         if parent.is_valid and not parent.is_remote:
-            sampler: Sampler = ALWAYS_ON if parent.trace_flags.sampled else ALWAYS_OFF
-        elif (
+            follows = SamplingDecision.RECORD_AND_SAMPLE if parent.trace_flags.sampled else SamplingDecision.DROP
+            return SamplingResult(follows, attributes, parent.trace_state)
+        if (
             (attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES
             or OPERATION in (attributes or {})
             or any(link.context.trace_flags.sampled for link in links or ())
         ):
-            sampler = ALWAYS_ON
+            sampler: Sampler = ALWAYS_ON
         else:
             sampler = self._usual
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
@@ -271,19 +355,6 @@ def exports(signal: str) -> bool:
     endpoints = (f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     return not disabled and "otlp" in wanted and any(os.environ.get(name) for name in endpoints)
-
-
-def resource() -> Resource:
-    """Who we are; one instance per process, since each has numbers of its own."""
-    told = Resource.create({SERVICE_VERSION: VERSION})
-    if "OTEL_SERVICE_NAME" not in os.environ and "service.name" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
-        told = told.merge(Resource({SERVICE_NAME: "funnel-gateway"}))
-    given = told.attributes.get(SERVICE_INSTANCE_ID)
-    if given is None or "service.instance.id" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
-        return told.merge(Resource({SERVICE_INSTANCE_ID: str(uuid4())}))
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # One of several workers.
-        return told.merge(Resource({SERVICE_INSTANCE_ID: f"{given}-{os.getpid()}"}))
-    return told
 
 
 def _usual() -> Sampler:

@@ -95,6 +95,25 @@ def test_a_hit_and_a_miss_are_told(keeping: RunningGateway, sandbox: Sandbox) ->
     assert call.parent == miss.context
 
 
+def test_what_was_found_out_before_the_long_way_is_in_the_same_trace(keeping: RunningGateway, sandbox: Sandbox) -> None:
+    """Who asks for what is kept, and may not have it, was looked up for one request."""
+    tenant = Tenant("within", keeping, sandbox)
+    with tenant.client() as api:
+        api.get("/v1/features")
+    until(lambda: len(named(keeping, "GET /v1/features")) == 1)
+    keeping.spans.clear()
+
+    with tenant.client(["domains:read"]) as api:
+        refused = api.get("/v1/features")
+
+    until(lambda: len(named(keeping, "GET /v1/features")) == 1)
+    (request,), (lookup,) = named(keeping, "GET /v1/features"), named(keeping, "token lookup")
+    assert refused.status_code == 403
+    assert told(request)["gateway.problem"] == "insufficient_scope"
+    assert lookup.parent == request.context
+    assert (request.start_time or 0) <= (lookup.start_time or 0)
+
+
 def test_who_waits_for_anothers_load_refers_to_it(keeping: RunningGateway, sandbox: Sandbox) -> None:
     """A collapsed request has no call of its own, but a link to the look that made it."""
     caller = Tenant("crowd", keeping, sandbox)
