@@ -1,6 +1,5 @@
 """The billing clients, aimed at a vendor of the test's choice."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,6 +16,7 @@ from clients.billing.secret_key import SecretKeyed
 from clients.billing.subscriptions import SubscriptionsClient
 from clients.secret import Secret
 from clients.transport import Upstream, layered
+from tests.support.plain import PLAIN
 from tests.support.timing import timeouts
 
 # A call that takes longer than this on loopback hangs.
@@ -36,9 +36,7 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def billing(url: str, *, org_id: str, secret_key: str | None) -> AsyncIterator[Billing]:
     """Clients of one organization at the vendor that answers at `url`."""
-    transport = layered(
-        judge, timeouts=timeouts(_SECONDS), tracer_provider=TracerProvider(), tls=ssl.create_default_context()
-    )
+    transport = layered(judge, timeouts=timeouts(_SECONDS), tracer_provider=TracerProvider(), tls=PLAIN)
     key = Secret(secret_key) if secret_key is not None else None
     upstream = Upstream(f"{url}/{org_id}/v1", SecretKeyed(transport, key))
     try:

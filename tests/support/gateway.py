@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.tokens import TokenRecord, TokenStore
 from gateway.tokens.lifecycle import Tokens
+from tests.support.plain import PLAIN
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ class RunningGateway:
     def client(self, secret: str | None = None) -> httpx.Client:
         """An HTTP client aimed here, holding `secret` if there is one."""
         headers = {"authorization": f"Bearer {secret}"} if secret is not None else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=PLAIN)
 
 
 class Tenant:

@@ -1,6 +1,5 @@
 """What the domains client sends, held against the vendor's document, and what it makes of answers."""
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from clients.errors import (
     UpstreamError,
 )
 from clients.transport import Upstream, layered
+from tests.support.plain import PLAIN
 from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.timing import timeouts
 
@@ -59,7 +59,7 @@ async def client(vendor: ScriptedVendor) -> AsyncIterator[DomainsClient]:
         domains.judge,
         timeouts=timeouts(5),
         tracer_provider=TracerProvider(),
-        tls=ssl.create_default_context(),
+        tls=PLAIN,
     )
     yield DomainsClient(Upstream(f"{vendor.url}/v1/billing", transport))
     await transport.aclose()
@@ -233,7 +233,7 @@ async def test_nobody_at_home_means_nothing_was_sent() -> None:
         domains.judge,
         timeouts=timeouts(5),
         tracer_provider=TracerProvider(),
-        tls=ssl.create_default_context(),
+        tls=PLAIN,
     )
 
     error = await failure(DomainsClient(Upstream("http://127.0.0.1:1/v1/billing", transport)), DELETE)

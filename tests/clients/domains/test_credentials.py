@@ -1,7 +1,6 @@
 """The 72-hour bearer, kept fresh: once, in time, and for everyone who waits."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -19,6 +18,7 @@ from clients.sandbox.faults import Fault
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from clients.transport import Upstream, layered
+from tests.support.plain import PLAIN
 from tests.support.timing import timeouts
 
 HOURS = 3600.0
@@ -73,7 +73,7 @@ class Account:
             domains.judge,
             timeouts=timeouts(5),
             tracer_provider=TracerProvider(),
-            tls=ssl.create_default_context(),
+            tls=PLAIN,
         )
         bearers = Bearers(Secret(secrets.access_token), Secret(refresh_token) if refresh_token else None)
         held = Credentials(bearers, auth=Upstream(f"{server.url}/v1/auth", self.transport), now=self.now, keeper=keeper)

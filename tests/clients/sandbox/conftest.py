@@ -7,6 +7,7 @@ import pytest
 
 from clients.sandbox.server import SandboxServer
 from tests.clients.sandbox.shop import Shop
+from tests.support.plain import PLAIN
 
 
 @pytest.fixture
@@ -19,5 +20,5 @@ def server() -> Iterator[SandboxServer]:
 @pytest.fixture
 def shop(server: SandboxServer) -> Iterator[Shop]:
     """A tenant with credentials at both vendors."""
-    with httpx.Client(timeout=5.0, trust_env=False) as http:
+    with httpx.Client(timeout=5.0, trust_env=False, verify=PLAIN) as http:
         yield Shop(server, http)

@@ -8,6 +8,7 @@ import pytest
 from clients.sandbox.choices import Choices
 from clients.sandbox.server import SandboxServer
 from tests.clients.sandbox.shop import Shop
+from tests.support.plain import PLAIN
 
 
 @pytest.mark.parametrize("integration", ["fakeintegration", "primer", "stripe"])
@@ -273,7 +274,7 @@ def test_the_four_codes_can_come_under_a_4xx() -> None:
     """Both were seen of the vendor."""
     choices = Choices(coded_status=400)
 
-    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False) as http:
+    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False, verify=PLAIN) as http:
         refusal = Shop(server, http).refusal("/checkout/one_click", {"external_id": "nobody", "pp_ident": "lifetime"})
 
     assert refusal == (400, "invalid_customer")

@@ -8,6 +8,7 @@ from clients.sandbox.choices import Choices
 from clients.sandbox.credentials import credentials
 from clients.sandbox.server import SandboxServer
 from tests.clients.sandbox.shop import Shop
+from tests.support.plain import PLAIN
 
 PUBLIC = {
     "/checkout/create_client_session",
@@ -72,7 +73,7 @@ def test_an_access_token_dies_after_72_hours(status: int) -> None:
     """The vendor documents both 400 and 401 for it; the sandbox does as it is told."""
     choices = Choices(expired_token_status=status)
 
-    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False) as http:
+    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False, verify=PLAIN) as http:
         shop = Shop(server, http)
         shop.advance(seconds=HOURS_72 - 10)
         alive = shop.flux("GET", "/domains")

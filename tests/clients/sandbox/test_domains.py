@@ -6,6 +6,7 @@ import pytest
 from clients.sandbox.choices import Choices
 from clients.sandbox.server import SandboxServer
 from tests.clients.sandbox.shop import Shop
+from tests.support.plain import PLAIN
 
 HOSTNAME = "track.example.com"
 
@@ -156,7 +157,7 @@ def test_in_band_refusals_can_come_under_a_4xx() -> None:
     """The vendor does not document the status, so both kinds can be had."""
     choices = Choices(domain_refusal_status=404)
 
-    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False) as http:
+    with SandboxServer(choices=choices) as server, httpx.Client(trust_env=False, verify=PLAIN) as http:
         reply = Shop(server, http).flux("GET", "/domains/nobody.example.com")
 
     assert reply.status_code == 404

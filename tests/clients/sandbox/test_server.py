@@ -11,6 +11,7 @@ from clients.sandbox.accounts import MAX_ACCOUNTS
 from clients.sandbox.clock import Clock
 from clients.sandbox.server import PortTaken, SandboxServer
 from tests.clients.sandbox.shop import Shop
+from tests.support.plain import PLAIN
 
 
 def test_a_taken_port_is_a_clear_error() -> None:
@@ -42,7 +43,7 @@ def test_an_outage_keeps_state_and_port() -> None:
     server.start()
 
     try:
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False, verify=PLAIN) as http:
             assert server.url == url
             assert Shop(server, http).flux("GET", "/domains/kept.example.com").json()["success"] is True
     finally:
@@ -64,7 +65,11 @@ def test_stopping_twice_is_harmless() -> None:
 
 def test_stopping_cuts_calls_in_flight() -> None:
     """A hung call does not keep the server, and its caller learns of it."""
-    with SandboxServer() as server, httpx.Client(trust_env=False, timeout=5) as http, ThreadPoolExecutor(1) as pool:
+    with (
+        SandboxServer() as server,
+        httpx.Client(trust_env=False, timeout=5, verify=PLAIN) as http,
+        ThreadPoolExecutor(1) as pool,
+    ):
         shop = Shop(server, http)
         http.post(f"{server.url}/_sandbox/faults", json={"kind": "never_answer"})
         hung = pool.submit(shop.fox, "/features")
@@ -83,7 +88,7 @@ def test_many_callers_at_once_lose_nothing(shop: Shop) -> None:
 
     def buy(number: int) -> None:
         try:
-            with httpx.Client(trust_env=False, timeout=10) as http:
+            with httpx.Client(trust_env=False, timeout=10, verify=PLAIN) as http:
                 Shop(shop.server, http).buy("coach-session", f"buyer-{number}")
                 assert shop.account.ledger.entries
         except Exception as error:  # noqa: BLE001 - shown below
@@ -113,7 +118,7 @@ def test_time_can_stand_still() -> None:
     """With a source of its own the clock moves only when told to."""
     clock = Clock(source=lambda: 1_800_000_000.0)
 
-    with SandboxServer(clock=clock) as server, httpx.Client(trust_env=False) as http:
+    with SandboxServer(clock=clock) as server, httpx.Client(trust_env=False, verify=PLAIN) as http:
         expires = Shop(server, http).validate().json()["tokens"]["expires_at"]
 
     assert expires == 1_800_000_000 + 72 * 3600
@@ -125,7 +130,7 @@ def test_the_story_is_the_same_every_time() -> None:
     told = []
 
     for _ in range(2):
-        with SandboxServer(clock=clock) as server, httpx.Client(trust_env=False) as http:
+        with SandboxServer(clock=clock) as server, httpx.Client(trust_env=False, verify=PLAIN) as http:
             shop = Shop(server, http)
             told.append((shop.data("/subscription/search"), shop.flux("GET", "/domains").json()))
 

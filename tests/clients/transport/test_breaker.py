@@ -1,6 +1,5 @@
 """When a failing vendor is left alone, and how it comes back: counted at the vendor, by a clock that tests move."""
 
-import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,7 @@ from clients.retry import Retried
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
 from tests.clients.transport.test_retry import DOWN, SLOW_DOWN, judge
+from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
 from tests.support.timing import timeouts
 
@@ -30,7 +30,7 @@ class Vendor:
         self.server = server
         self.time = 1000.0
         budget = Budget()
-        inner = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), timeouts(5))
+        inner = Timed(Socket(judge, tls=PLAIN, budget=budget), timeouts(5))
         repeated = Retried(inner, timeouts(5), budget, sleep=self._paused) if repeats else inner
         guarded = Guarded(repeated, BreakerLimits(), now=lambda: self.time)
         self.upstream = Upstream(f"http://127.0.0.1:{server.port}", guarded)

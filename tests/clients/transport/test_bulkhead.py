@@ -1,7 +1,6 @@
 """How many calls are at a vendor at once, who waits, and who gets through when it hangs: on real sockets."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -12,6 +11,7 @@ from clients.bulkhead import STUCK_SECONDS, Bulkhead
 from clients.errors import Crowded, Kind, Operation, TimedOut
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
+from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
 from tests.support.timing import timeouts
 
@@ -28,7 +28,7 @@ def operation(kind: Kind = "read") -> Operation:
 def upstream(port: int, *, wait: float = 2.0, seconds: float = 5.0) -> Upstream:
     """A vendor with ten places: reads may fill eight, writes nine."""
     limits = timeouts(seconds, connect=wait)
-    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context(), budget=Budget())
+    socket = Socket(lambda _reply, _operation: None, tls=PLAIN, budget=Budget())
     return Upstream(f"http://127.0.0.1:{port}", Bulkhead(Timed(socket, limits), limits, places=PLACES))
 
 

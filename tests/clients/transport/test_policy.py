@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from clients.operations import OPERATIONS
 from clients.timeouts import began
 from clients.transport import Upstream, layered
 from tests.support import operations_page
+from tests.support.plain import PLAIN
 from tests.support.raw_server import RawServer
 from tests.support.timing import timeouts
 
@@ -59,7 +59,7 @@ class Vendor:
             JUDGES[name],
             timeouts=timeouts(10),
             tracer_provider=provider,
-            tls=ssl.create_default_context(),
+            tls=PLAIN,
             sleep=self._sleep,
         )
         self._upstream = Upstream(f"http://127.0.0.1:{port}", transport)

@@ -1,7 +1,6 @@
 """What is repeated, how often, on which failure: counted at the vendor."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -14,6 +13,7 @@ from clients.retry import Retried
 from clients.retry_after import seconds
 from clients.timeouts import Timed, began
 from clients.transport import Socket, Upstream
+from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
 from tests.support.timing import timeouts
 
@@ -46,7 +46,7 @@ class Vendor:
         self.waited: list[float] = []
         limits = timeouts(seconds)
         budget = Budget()
-        attempt = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), limits)
+        attempt = Timed(Socket(judge, tls=PLAIN, budget=budget), limits)
         retried = Retried(attempt, limits, budget, sleep=self._sleep, rng=Random(7))  # noqa: S311 - a test repeats itself
         self.upstream = Upstream(f"http://127.0.0.1:{server.port}", retried)
 
@@ -164,7 +164,7 @@ async def test_what_never_reached_the_vendor_is_tried_again(kind: Kind) -> None:
             await revived.listen(port)
 
     budget = Budget()
-    attempt = Timed(Socket(judge, tls=ssl.create_default_context(), budget=budget), timeouts(5))
+    attempt = Timed(Socket(judge, tls=PLAIN, budget=budget), timeouts(5))
     vendor.upstream = Upstream(f"http://127.0.0.1:{port}", Retried(attempt, timeouts(5), budget, sleep=revive))
 
     ended = await vendor.call(kind)

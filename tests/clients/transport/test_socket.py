@@ -1,7 +1,6 @@
 """One attempt at a vendor: what is known of it afterwards, and what it costs when callers leave."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,7 @@ from clients.errors import Garbled, Interrupted, Kind, Operation, TimedOut, Unre
 from clients.pool import MOST_IDLE
 from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
+from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
 from tests.support.timing import timeouts
 
@@ -34,7 +34,7 @@ async def server() -> AsyncIterator[RawServer]:
 
 def upstream(port: int, *, seconds: float = SECONDS, connect: float = 2.0) -> Upstream:
     """The socket layer alone, which takes every whole answer for a yes."""
-    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context(), budget=Budget())
+    socket = Socket(lambda _reply, _operation: None, tls=PLAIN, budget=Budget())
     return Upstream(f"http://127.0.0.1:{port}", Timed(socket, timeouts(seconds, connect=connect)))
 
 
@@ -244,7 +244,7 @@ async def test_a_header_can_not_be_smuggled_in(server: RawServer) -> None:
 
 async def test_a_foreign_certificate_means_nothing_was_sent(server: RawServer) -> None:
     """TLS is verified: a server that has none, or another's, hears nothing of the call."""
-    socket = Socket(lambda _reply, _operation: None, tls=ssl.create_default_context(), budget=Budget())
+    socket = Socket(lambda _reply, _operation: None, tls=PLAIN, budget=Budget())
     client = Upstream(f"https://127.0.0.1:{server.port}", Timed(socket, timeouts(SECONDS)))
     server.close_after_answer = True
 

@@ -22,6 +22,7 @@ from clients.secret import Secret
 from gateway.settings import BadSettings, OidcSettings, Settings, from_environment
 from tests.support.gateway import RunningGateway
 from tests.support.issuer import AUDIENCE, Issuer, encoded, new_key, self_signed, signed
+from tests.support.plain import PLAIN
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,13 @@ def door(issuer: Issuer, sandbox_server: SandboxServer, tmp_path_factory: pytest
 @pytest.fixture(scope="module")
 def caller(door: str) -> Iterator[httpx.Client]:
     """Keeps its connection, for many calls."""
-    with httpx.Client(base_url=door, timeout=30) as client:
+    with httpx.Client(base_url=door, timeout=30, verify=PLAIN) as client:
         yield client
 
 
 def get(door: str, token: str, path: str = "/v1/price-points") -> httpx.Response:
     """Ask for something with a JWT."""
-    return httpx.get(f"{door}{path}", headers={"authorization": f"Bearer {token}"}, timeout=30)
+    return httpx.get(f"{door}{path}", headers={"authorization": f"Bearer {token}"}, timeout=30, verify=PLAIN)
 
 
 def refusal(reply: httpx.Response) -> tuple[int, str, str]:

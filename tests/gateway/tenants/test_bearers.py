@@ -1,7 +1,6 @@
 """Renewed bearers, shared by processes, also while the database is gone or somebody dies."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gateway.storage.kept_bearers import KeptBearers
 from gateway.tenants.bearers import TURN_SECONDS, Shared
 from gateway.tenants.encryption import Keyring
 from gateway.vendor_credentials import bearer_fingerprint
+from tests.support.plain import PLAIN
 from tests.support.timing import timeouts
 
 
@@ -47,9 +47,7 @@ class Process:
             log=telemetry.logger("error", "json"),
             sleep=self.sleep,
         )
-        self.transport = layered(
-            domains.judge, timeouts=timeouts(5), tracer_provider=TracerProvider(), tls=ssl.create_default_context()
-        )
+        self.transport = layered(domains.judge, timeouts=timeouts(5), tracer_provider=TracerProvider(), tls=PLAIN)
         held = Credentials(
             Bearers(Secret(made.access_token), Secret(made.refresh_token)),
             auth=Upstream(f"{server.url}/v1/auth", self.transport),
