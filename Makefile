@@ -77,8 +77,13 @@ trace-pictures: setup ## Draw the traces of the README anew, from a run on the s
 sandbox: $(VENV)/.runtime ## Run the emulator of both vendors alone
 	@$(BIN)/gateway sandbox
 
-test: setup ## Run the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+# All of it runs on every core; what ARGS name by a path or a word runs in one process, which is there sooner.
+WORKERS ?= $(if $(filter tests% -k%,$(ARGS)),0,logical)
+
+# Dozens of processes are started, each of which would compile what it imports if nothing was kept.
+test: export PYTHONDONTWRITEBYTECODE :=
+test: setup ## Run the whole test suite, or some of it (ARGS="tests/routes -k refund", WORKERS=)
+	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=worksteal $(ARGS)
 
 prove: setup ## Measure what is promised when vendors fail; minutes, best on an idle machine
 	@$(BIN)/python -m bench.prove

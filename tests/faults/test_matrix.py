@@ -21,15 +21,32 @@ SHORT = {"deadline_seconds": 2.0, "money_deadline_seconds": 2.0, "read_attempt_s
 ROWS = (*PROMPT, *HANGING)
 
 CASES = [
-    pytest.param(row, ask, id=f"{row.name} - {ask.name}")
+    pytest.param((row, ask), id=f"{row.name} - {ask.name}")
     for row in ROWS
     for ask in ASKS
     if row.vendor in {None, ask.vendor}
 ]
 
-every_case = pytest.mark.parametrize(("row", "ask"), CASES)
-
 Seen = Callable[[Row], Mapping[str, Played]]
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> tuple[Row, Ask]:
+    """Each in its turn for every test, so that processes which share the work seldom play the same row."""
+    one: tuple[Row, Ask] = request.param
+    return one
+
+
+@pytest.fixture
+def row(case: tuple[Row, Ask]) -> Row:
+    """What goes wrong."""
+    return case[0]
+
+
+@pytest.fixture
+def ask(case: tuple[Row, Ask]) -> Ask:
+    """Under which call."""
+    return case[1]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +72,6 @@ def seen(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
     return lambda row: play(ROWS.index(row))
 
 
-@every_case
 def test_a_failure_is_answered_as_promised(row: Row, ask: Ask, seen: Seen) -> None:
     """
     A read that fails has failed; a write or a charge that may have been
@@ -73,13 +89,11 @@ def test_a_failure_is_answered_as_promised(row: Row, ask: Ask, seen: Seen) -> No
         assert reply.headers.get("retry-after") == row.wait
 
 
-@every_case
 def test_a_vendor_is_called_as_often_as_is_safe(row: Row, ask: Ask, seen: Seen) -> None:
     """Reads thrice, probes twice, and what may have happened once."""
     assert seen(row)[ask.name].calls == row.promise(ask.kind).calls
 
 
-@every_case
 def test_nothing_is_left_of_a_fault_that_is_over(row: Row, ask: Ask, seen: Seen) -> None:
     """The same gateway answers the next call."""
     assert seen(row)[ask.name].afterwards.status_code == ask.answer, row.name
