@@ -21,9 +21,9 @@ from gateway.serving import server
 from gateway.tokens.lifecycle import DEFAULT_TENANT
 from tests.support.commands import gateway
 from tests.support.databases import emptied
-from tests.support.hanging import until
 from tests.support.processes import Customers, started
 from tests.support.servers import Valkey
+from tests.support.timing import until
 
 HOURS = 3600.0
 

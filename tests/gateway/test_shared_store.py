@@ -12,11 +12,12 @@ from gateway.settings import Settings
 from gateway.shared_store import SharedStore, failures
 from tests.support.gateway import RunningGateway
 from tests.support.servers import Valkey
+from tests.support.timing import PATIENCE
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Wait for something to become true, ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Wait for something to become true."""
+    async with asyncio.timeout(PATIENCE):
         while not reached():  # noqa: ASYNC110 - what is waited for has no event to offer
             await asyncio.sleep(0.01)
 

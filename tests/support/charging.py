@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import httpx
 
+from tests.support.timing import PATIENCE
+
 T = TypeVar("T")
 
 SESSION: Final = {
@@ -52,9 +54,9 @@ def charged(entries: list[Any], order_id: str) -> list[Decimal]:
     return [entry.amount for entry in entries if entry.kind == "charge" and str(entry.order_id) == order_id]
 
 
-def eventually(look: Callable[[], T | None], *, seconds: float = 20.0) -> T:
+def eventually(look: Callable[[], T | None]) -> T:
     """What a look finds, as soon as it finds something."""
-    ends = monotonic() + seconds
+    ends = monotonic() + PATIENCE
     while (found := look()) is None:
         assert monotonic() < ends, "it did not come about"
         sleep(0.02)

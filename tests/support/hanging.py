@@ -3,17 +3,19 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from time import monotonic, sleep
-from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-PATIENCE: Final = 60.0
-"""Seconds, on a machine that has much else to do."""
+import httpx
+import msgspec
+
+from tests.support.timing import until
 
 
 @contextmanager
-def callers(count: int, method: str, url: str, secret: str, body: bytes = b"") -> Iterator[list[socket.socket]]:
+def callers(
+    count: int, method: str, url: str, secret: str, body: bytes = b"", key: str | None = None
+) -> Iterator[list[socket.socket]]:
     """So many callers of one route, who have sent their request and hang up at the end of the block.
 
     Args:
@@ -22,12 +24,15 @@ def callers(count: int, method: str, url: str, secret: str, body: bytes = b"") -
         url: What they call.
         secret: Their token.
         body: JSON; one with a body has an idempotency key, too.
+        key: This one; None: a new one.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None
     head = f"{method} {parts.path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\n"
     if body:
-        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\nidempotency-key: {uuid4()}\r\n"
+        head += (
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\nidempotency-key: {key or uuid4()}\r\n"
+        )
     request = f"{head}\r\n".encode() + body
     with ExitStack() as stack:
         sockets = []
@@ -37,9 +42,20 @@ def callers(count: int, method: str, url: str, secret: str, body: bytes = b"") -
         yield sockets
 
 
-def until(come_true: Callable[[], bool]) -> None:
-    """Wait for something to come true."""
-    ends = monotonic() + PATIENCE
-    while not come_true():
-        assert monotonic() < ends, "it did not come true"
-        sleep(0.005)
+def hang_up(
+    api: httpx.Client, method: str, path: str, body: object = None, *, key: str | None = None, when: Callable[[], bool]
+) -> None:
+    """Call as a client would, and hang up.
+
+    Args:
+        api: Whose token is used.
+        method: In upper case.
+        path: What is called.
+        body: What is sent as JSON, with an idempotency key.
+        key: This one; None: a new one.
+        when: The call is so far that its caller hangs up.
+    """
+    secret = api.headers["authorization"].removeprefix("Bearer ")
+    sent = b"" if body is None else msgspec.json.encode(body)
+    with callers(1, method, str(api.base_url.join(path)), secret, sent, key):
+        until(when)

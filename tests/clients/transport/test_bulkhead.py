@@ -13,7 +13,7 @@ from clients.timeouts import Timed
 from clients.transport import Socket, Upstream
 from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
-from tests.support.timing import timeouts
+from tests.support.timing import PATIENCE, timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ async def deaf() -> AsyncIterator[RawServer]:
 
 async def until(come_true: Callable[[], bool]) -> None:
     """Wait for it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not come_true():  # noqa: ASYNC110 - the server sets no event
             await asyncio.sleep(0.001)
 

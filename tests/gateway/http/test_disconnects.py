@@ -10,7 +10,8 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
-from tests.support.hanging import callers, until
+from tests.support.hanging import callers
+from tests.support.timing import until
 
 SESSION = {
     "price_point": "yearly-premium",

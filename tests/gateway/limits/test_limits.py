@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from gateway.shared_store import SharedStore
 from tests.support.gateway import RunningGateway
 from tests.support.servers import Valkey
+from tests.support.timing import PATIENCE
 
 ADA = Principal(
     holder="https://issuer.example ada@example.com",
@@ -65,8 +66,8 @@ async def at_once(secret: str, *calls: tuple[str, int]) -> Counter[str]:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Wait for something to become true, twenty seconds at most."""
-    async with asyncio.timeout(20):
+    """Wait for something to become true."""
+    async with asyncio.timeout(PATIENCE):
         while not reached():  # noqa: ASYNC110 - what is waited for has no event to offer
             await asyncio.sleep(0.02)
 

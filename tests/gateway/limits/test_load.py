@@ -14,7 +14,8 @@ from gateway.openapi.surface import operations
 from gateway.settings import Settings
 from routes import ROUTERS
 from tests.support.gateway import RunningGateway, Tenant
-from tests.support.hanging import callers, until
+from tests.support.hanging import callers
+from tests.support.timing import until
 
 REFUND = {"external_id": "user-ada", "order_id": "3f0c8a52-6f0b-4a53-9d2e-0b1b1c7f9a10"}
 

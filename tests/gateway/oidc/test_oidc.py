@@ -23,6 +23,7 @@ from gateway.settings import BadSettings, OidcSettings, Settings, from_environme
 from tests.support.gateway import RunningGateway
 from tests.support.issuer import AUDIENCE, Issuer, encoded, new_key, self_signed, signed
 from tests.support.plain import PLAIN
+from tests.support.timing import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -359,7 +360,7 @@ def test_a_slow_issuer_is_asked_once_for_all(sandbox_server: SandboxServer, tmp_
             ThreadPoolExecutor(8) as callers,
         ):
             replies = [callers.submit(get, running.url, serving.token(sub=f"user-{n}")) for n in range(8)]
-            assert serving.asked.wait(5)
+            assert serving.asked.wait(PATIENCE)
             serving.behaviour = "answer"
             serving.released.set()
 

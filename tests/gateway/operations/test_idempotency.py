@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.charging import CHARGE, charged, customer, eventually, key, order_for, pay, payment
 from tests.support.gateway import Tenant
+from tests.support.hanging import hang_up
 
 
 def same(first: httpx.Response, again: httpx.Response) -> bool:
@@ -201,8 +202,14 @@ def test_a_caller_who_hung_up_gets_the_answer_later(api: httpx.Client, tenant: T
     order, header = order_for(api), key()
     body = payment(order)
     tenant.fails(CHARGE, "latency", seconds=0.3, times=1)
-    with pytest.raises(httpx.ReadTimeout):
-        api.post("/v1/checkout/payments", json=body, headers=header, timeout=0.1)
+    hang_up(
+        api,
+        "POST",
+        "/v1/checkout/payments",
+        body,
+        key=header["Idempotency-Key"],
+        when=lambda: tenant.calls(CHARGE) == 1,
+    )
 
     def answered() -> httpx.Response | None:
         reply = api.post("/v1/checkout/payments", json=body, headers=header)

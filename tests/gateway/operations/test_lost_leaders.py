@@ -23,7 +23,7 @@ from tests.support.commands import running
 from tests.support.databases import FleetingDatabase, emptied
 from tests.support.front import Front
 from tests.support.gateway import RunningGateway, Tenant
-from tests.support.hanging import until
+from tests.support.timing import until
 
 Killing = Callable[[], None]
 

@@ -16,8 +16,9 @@ from clients.secret import Secret
 from gateway.serving import server
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
-from tests.support.hanging import callers, until
+from tests.support.hanging import callers
 from tests.support.processes import Customers, started
+from tests.support.timing import until
 
 
 class Shop:

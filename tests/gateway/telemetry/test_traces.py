@@ -9,13 +9,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.support.gateway import RunningGateway, Tenant
+from tests.support.timing import PATIENCE
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def trace_of(reply: httpx.Response, gateway: RunningGateway) -> list[ReadableSpan]:
     """The whole trace that a reply belongs to, in the order of its spans' beginning."""
-    ends = monotonic() + 5
+    ends = monotonic() + PATIENCE
     while monotonic() < ends:
         spans: Sequence[ReadableSpan] = gateway.spans.get_finished_spans()
         ours = [

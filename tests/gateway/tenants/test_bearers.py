@@ -22,7 +22,7 @@ from gateway.tenants.bearers import TURN_SECONDS, Shared
 from gateway.tenants.encryption import Keyring
 from gateway.vendor_credentials import bearer_fingerprint
 from tests.support.plain import PLAIN
-from tests.support.timing import timeouts
+from tests.support.timing import PATIENCE, timeouts
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_a_renewal_outlives_a_lost_database(server: SandboxServer, tmp_pat
     before = await one.client.list_all()
     path.parent.mkdir()
     await one.database.migrate()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await KeptBearers(one.database, tenant="t1", origin="origin").read()).sealed is None:  # noqa: ASYNC110 - what is waited for has no event to offer
             await asyncio.sleep(0.01)
     after = await other.client.list_all()

@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,17 +19,9 @@ from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
 from gateway.storage.database import Database
 from tests.support.gateway import RunningGateway
 from tests.support.servers import Valkey
+from tests.support.timing import until
 
 KEY = "an-encryption-key-of-32-characters-or-more"
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for something to become true, ten seconds at most."""
-    for _ in range(500):
-        if reached():
-            return
-        clock.sleep(0.02)
-    raise AssertionError("it did not come true")
 
 
 def emptied(url: str) -> None:

@@ -26,6 +26,7 @@ from tests.support.commands import running
 from tests.support.databases import FleetingDatabase
 from tests.support.gateway import RunningGateway
 from tests.support.servers import Valkey
+from tests.support.timing import PATIENCE
 
 T = TypeVar("T")
 
@@ -92,8 +93,8 @@ def asked() -> Iterator[list[str]]:
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something to become true, ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Wait for something to become true."""
+    async with asyncio.timeout(PATIENCE):
         while not await reached():  # noqa: ASYNC110 - what is waited for has no event to offer
             await asyncio.sleep(0.01)
 
