@@ -1,5 +1,6 @@
 """What every test may ask for: a running gateway on a running sandbox, and a tenant of its own."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,12 @@ from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.servers import Valkey, postgresql_in
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and tests, which live to the end, from being looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +61,7 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[Sandbox]:
 @pytest.fixture
 def tenant(gateway: RunningGateway, sandbox: Sandbox) -> Tenant:
     """A tenant that no other test knows, with empty accounts at both vendors."""
+    gateway.spans.clear()  # Those of earlier tests: there would be ever more to look through.
     return Tenant(f"t{uuid4().hex[:12]}", gateway, sandbox)
 
 

@@ -8,8 +8,10 @@ from typing import Self, TypeVar
 from uuid import uuid4
 
 import httpx
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from typing_extensions import override
 
 from clients.sandbox.account import Account
 from clients.sandbox.emulator import Sandbox
@@ -27,6 +29,20 @@ from tests.support.plain import PLAIN
 T = TypeVar("T")
 
 
+class Spans(InMemorySpanExporter):
+    """What a gateway has sent of its traces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attributes: set[str] = set()
+        """The names of all that there have ever been, those of spans that are cleared too."""
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.attributes.update(name for span in spans for name in span.attributes or {})
+        return super().export(spans)
+
+
 class RunningGateway:
     """The real application behind a real server on a port of its own.
 
@@ -37,7 +53,7 @@ class RunningGateway:
 
     def __init__(self, settings: Settings, *, traced: bool = True) -> None:
         self.settings = settings
-        self.spans = InMemorySpanExporter()
+        self.spans = Spans()
         self.app = create_app(settings, *([SimpleSpanProcessor(self.spans)] if traced else []))
         self._serving = server.in_thread(self.app, server.listen("127.0.0.1", 0))
         self.url = ""

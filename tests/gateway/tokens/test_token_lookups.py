@@ -25,6 +25,7 @@ from tests.support.commands import gateway as command
 from tests.support.commands import running
 from tests.support.databases import FleetingDatabase
 from tests.support.gateway import RunningGateway
+from tests.support.plain import PLAIN
 from tests.support.servers import Valkey
 from tests.support.timing import PATIENCE
 
@@ -324,7 +325,7 @@ def test_with_redis_a_token_outlives_the_database_for_a_while(
 
 def get_me(url: str, secret: str) -> httpx.Response:
     """Ask who the token is, on a connection of its own, so that any worker may answer."""
-    return httpx.get(f"{url}/v1/me", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+    return httpx.get(f"{url}/v1/me", headers={"Authorization": f"Bearer {secret}"}, timeout=30, verify=PLAIN)
 
 
 def refused_by_all(url: str, secret: str) -> bool:
