@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from gateway.scopes import SCOPES
+from tests.support import ports
 from tests.support.snippets import ROOT, Snippet
 
 BIN: Final = ROOT / ".venv" / "bin"
@@ -43,7 +43,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        self._ports = {port: ports.unused() for port in PORTS}
         self._serving: dict[str, subprocess.Popen[bytes]] = {}
         self._stdout = ""
         self._state = folder / ".state"
@@ -221,14 +221,6 @@ def _difference(shown: Any, found: Any, place: str) -> str | None:
 
 def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

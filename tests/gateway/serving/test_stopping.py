@@ -15,6 +15,7 @@ from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.serving import server
 from gateway.settings import Settings
+from tests.support import processes
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.hanging import callers
 from tests.support.processes import Customers, started
@@ -133,7 +134,7 @@ def test_workers_end_with_their_parent(shop: Shop, listening: socket.socket) -> 
     """Also if it could not tell them: nothing is left behind that holds the port."""
     with started(shop.environment, listening, workers=2) as process:
         ready(listening)
-        children = _children(process.pid)
+        children = processes.children(process.pid)
         process.kill()
 
         until(lambda: not any(map(_runs, children)))
@@ -145,11 +146,11 @@ def test_a_worker_that_dies_is_replaced(shop: Shop, listening: socket.socket) ->
     """Callers of the other one notice nothing."""
     with started(shop.environment, listening, workers=2) as process:
         ready(listening)
-        until(lambda: len(_workers(process.pid)) == 2)
-        first, *_ = _workers(process.pid)
+        until(lambda: len(processes.workers(process.pid)) == 2)
+        first, *_ = processes.workers(process.pid)
 
         os.kill(first, signal.SIGKILL)
-        until(lambda: not _runs(first) and len(_workers(process.pid)) == 2)
+        until(lambda: not _runs(first) and len(processes.workers(process.pid)) == 2)
         ready(listening)
         process.send_signal(signal.SIGTERM)
 
@@ -161,35 +162,20 @@ def test_workers_are_renewed_without_a_gap(shop: Shop, listening: socket.socket)
     customers = Customers(url(listening), shop.secret)
     with started(shop.environment, listening, workers=2) as process:
         ready(listening)
-        until(lambda: len(_workers(process.pid)) == 2)
-        before = set(_workers(process.pid))
+        until(lambda: len(processes.workers(process.pid)) == 2)
+        before = set(processes.workers(process.pid))
 
         with customers.calling():
             process.send_signal(signal.SIGHUP)
-            until(lambda: len(_workers(process.pid)) == 2 and before.isdisjoint(_workers(process.pid)))
+            until(
+                lambda: len(processes.workers(process.pid)) == 2 and before.isdisjoint(processes.workers(process.pid))
+            )
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=30)
 
     assert customers.answered > 0
     assert customers.failed == []
     assert code == 0
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _workers(pid: int) -> list[int]:
-    """The children that serve: Python has one more, which looks after shared memory."""
-    return [child for child in _children(pid) if b"spawn_main" in _command(child)]
-
-
-def _command(pid: int) -> bytes:
-    """How a process was started; nothing, if it has ended since it was listed."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
 
 
 def _runs(pid: int) -> bool:
