@@ -1,6 +1,7 @@
 """The connection to the database, and its schema."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from gateway.storage import schema
 from gateway.storage.tracing import trace_statements
 
 if TYPE_CHECKING:
+    import aiosqlite
     from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA: Final = MetaData()
@@ -154,9 +156,27 @@ def _with_driver(url: Secret) -> URL:
 def _engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_SECONDS})
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS, "async_creator_fn": _opened})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
+
+
+async def _opened(path: str, **how: Any) -> "aiosqlite.Connection":
+    """A connection to a file; where none comes about, nothing is left of the attempt either.
+
+    The driver lets its thread end by itself. It would tell that to the event
+    loop, which may be gone by then, and write a traceback to standard error.
+    """
+    import aiosqlite  # noqa: PLC0415 - of no use on PostgreSQL
+
+    connection = aiosqlite.connect(path, **how)
+    thread = connection._thread  # noqa: SLF001 - as SQLAlchemy does, whose part this is
+    thread.daemon = True
+    try:
+        return await connection
+    except sqlite3.Error:
+        await asyncio.to_thread(thread.join)
+        raise
 
 
 async def _use_wal(connection: AsyncConnection) -> None:

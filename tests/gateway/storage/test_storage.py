@@ -155,8 +155,6 @@ def test_a_token_that_is_well_formed_and_unknown_is_invalid(url: Secret) -> None
     run(url, other)
 
 
-# The driver's own thread may report its failure to a loop that has ended since.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     "unusable",
     ["sqlite:////nonexistent/folder/gateway.db", "postgresql://nobody@127.0.0.1:1/none", "sqlite:////proc/version"],
@@ -198,3 +196,14 @@ asyncio.run(main())
 
     assert killed.returncode == -9
     assert run(Secret(f"sqlite:///{database_path}"), kept) == 1
+
+
+def test_a_file_that_can_not_be_opened_leaves_nothing_behind() -> None:
+    """No thread of its own speaks to an event loop that has ended: pytest would tell of it."""
+
+    async def looked(database: Database) -> None:
+        await database.is_current()
+
+    for _ in range(50):
+        with pytest.raises(Unavailable):
+            run(Secret("sqlite:////nonexistent/folder/gateway.db"), looked)
