@@ -15,8 +15,8 @@ from tests.faults.promises import Row
 from tests.faults.table import HANGING, PROMPT
 from tests.support.gateway import RunningGateway, Tenant
 
-SHORT = {"deadline_seconds": 2.0, "money_deadline_seconds": 2.0, "read_attempt_seconds": 0.3}
-"""So that what hangs is ended soon; three attempts and their pauses fit into one deadline."""
+SHORT = {"deadline_seconds": 4.0, "money_deadline_seconds": 4.0, "read_attempt_seconds": 0.7}
+"""So that what hangs is ended soon; three attempts and their pauses fit into one deadline, on a busy machine too."""
 
 ROWS = (*PROMPT, *HANGING)
 
