@@ -117,6 +117,7 @@ class TokenDesk:
             lifetime_seconds=self._lifetime(lifetime_seconds),
             limits=limits if self._operator else self._own_limits,
             created_by=self._by.holder,
+            at=self._now,  # What is left to the caller was reckoned from then; a second later it would be too long.
         )
 
     async def delegate(self, name: str, scopes: Sequence[str], *, subject: str, lifetime_seconds: int | None) -> Issued:

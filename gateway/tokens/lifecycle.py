@@ -89,7 +89,7 @@ class Tokens:
         self._lookups = lookups or Lookups(store)
         self._last_used = last_used
 
-    async def create(
+    async def create(  # noqa: PLR0913 - each is a property of the token
         self,
         name: str,
         scopes: Sequence[str],
@@ -100,6 +100,7 @@ class Tokens:
         lifetime_seconds: int | None = None,
         limits: OwnLimits | None = None,
         created_by: str | None = None,
+        at: int | None = None,
     ) -> tuple[TokenRecord, Secret]:
         """Make a token; its secret can't be shown a second time.
 
@@ -112,8 +113,9 @@ class Tokens:
             lifetime_seconds: None: until it is revoked.
             limits: Where they are not the usual ones.
             created_by: `Principal.holder` of who asked for it; None: the command line.
+            at: When its lifetime begins, in Unix time; None: now.
         """
-        created = int(self._now())
+        created = int(self._now()) if at is None else at
         record = TokenRecord(
             id=f"tok_{secrets.token_hex(12)}",
             name=name,

@@ -10,10 +10,12 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from clients.secret import Secret
+from gateway.principal import Principal
 from gateway.problems import TokenExpired
 from gateway.storage import migrations
 from gateway.storage.database import Database, Unavailable
 from gateway.storage.tokens import MOST_SECRETS, Selection, TokenStore
+from gateway.tokens.desk import TokenDesk
 from gateway.tokens.last_used import LastUsed
 from gateway.tokens.lifecycle import NotRotated, OwnLimits, Tokens
 from tests.support.databases import emptied
@@ -63,6 +65,28 @@ def play(request: pytest.FixtureRequest) -> Play:
         return asyncio.run(opened())
 
     return played
+
+
+def test_a_second_that_passes_in_between_is_no_gain(play: Play) -> None:
+    """
+    What a token makes ends with it, though the clock goes on while it is made.
+    """
+
+    async def story(stage: Stage) -> None:
+        maker = Principal(
+            holder="maker", token_id=None, tenant="t", mode="test", scopes=frozenset({"tokens:write", "domains:read"}),
+            subject=None, expires_at=START + 600,
+        )  # fmt: skip
+        desk = TokenDesk(maker, stage.tokens(), stage.now, customer_scopes=frozenset())
+        stage.now += 1
+
+        record, _ = await desk.create(
+            "x", ["domains:read"], tenant=None, mode=None, subject=None, lifetime_seconds=None, limits=OwnLimits()
+        )
+
+        assert record.expires_at == maker.expires_at
+
+    play(story)
 
 
 def test_a_rotated_token_keeps_its_id_and_both_secrets_for_the_overlap(play: Play) -> None:
