@@ -85,6 +85,10 @@ class _Incoming:
         if not self._head_complete and self.received > LARGEST_HEAD:
             self.fail(Nonsense, "The head of the answer is too large.")
 
+    def let_go(self) -> None:
+        """Nobody asks any more, and the parser, which knows us, must not keep the whole answer alive."""
+        del self._parser
+
     def on_message_begin(self) -> None:
         self.reusable = False  # If an answer is there already, this one was not asked for.
 
@@ -174,6 +178,7 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
             self._incoming = None
+            incoming.let_go()
             if not incoming.reusable:
                 self.close()
 

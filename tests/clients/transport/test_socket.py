@@ -1,12 +1,13 @@
 """One attempt at a vendor: what is known of it afterwards, and what it costs when callers leave."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
 
 from clients.budget import Budget
-from clients.connection import LARGEST_BODY, LARGEST_HEAD
+from clients.connection import LARGEST_BODY, LARGEST_HEAD, Answer
 from clients.errors import Garbled, Interrupted, Kind, Operation, TimedOut, Unreachable, UpstreamError
 from clients.pool import MOST_IDLE
 from clients.timeouts import Timed
@@ -59,6 +60,23 @@ async def test_reads_share_a_connection(server: RawServer) -> None:
     assert one == 1
     assert server.connections <= 20
     assert len(server.requests) == 25
+    await client.aclose()
+
+
+async def test_an_answer_that_was_read_is_gone(server: RawServer) -> None:
+    """A body may have megabytes: its memory does not wait for the collector of cycles."""
+    client = upstream(server.port)
+    gc.collect()
+    gc.disable()
+
+    try:
+        await client.call(operation(), "/x")
+        await asyncio.sleep(0)  # The event loop itself holds what has woken us, until its next turn.
+        left = [one for one in gc.get_objects() if isinstance(one, Answer)]
+    finally:
+        gc.enable()
+
+    assert left == []
     await client.aclose()
 
 
