@@ -1,7 +1,8 @@
 """The log: one line per event, as JSON for machines or as text for people.
 
 There is one for each request, so a line costs a microsecond or two: no chain
-of processors, one encoder, and lines that are no warning are written together.
+of processors, one encoder, and they are written together: what is no warning, and
+what is told of every request, so that a crowd of failures costs no more than another.
 """
 
 import logging
@@ -80,14 +81,14 @@ class Log:
         return LEVELS[level] >= self._least
 
     def line(self, level: Level, line: Line) -> None:
-        """Tell what happens all the time."""
+        """Tell what happens all the time, so that even an error waits for others."""
         if LEVELS[level] < self._least:
             return
         line.timestamp = _now()
         line.level = level
         if self._render is _json:
             try:
-                self._put(level, _ENCODER.encode(line))
+                self._put(_ENCODER.encode(line), waits=True)
             except UnicodeEncodeError:  # Half a character.
                 pass
             else:
@@ -95,7 +96,7 @@ class Log:
         fields = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
         now, event = fields.pop("timestamp"), fields.pop("event")
         del fields["level"]
-        self._put(level, self._render(now, level, event, fields))
+        self._put(self._render(now, level, event, fields), waits=True)
 
     def debug(self, event: str, **fields: object) -> None:
         """Tell what only helps to find a fault of ours."""
@@ -124,12 +125,12 @@ class Log:
         if error is not None:
             # Without the values of local variables: tokens and vendor credentials are among them.
             told["exception"] = "".join(traceback.format_exception(error))
-        self._put(level, self._render(_now(), level, event, told))
+        self._put(self._render(_now(), level, event, told), waits=LEVELS[level] < logging.WARNING)
 
-    def _put(self, level: str, line: bytes) -> None:
+    def _put(self, line: bytes, *, waits: bool) -> None:
         if self._together is not None:
             self._together.add(line)
-            if LEVELS[level] >= logging.WARNING:
+            if not waits:
                 self._together.flush()
             return
         # A log that can't be written, on a full disk or after a closed pipe, fails no request.

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from clients.sandbox.emulator import Sandbox
-from gateway.telemetry import adopt_stdlib, logger
+from gateway.telemetry import Line, Log, adopt_stdlib, logger
 from gateway.telemetry.writing import Together
 from tests.support.gateway import RunningGateway, Tenant
 from tests.support.timing import until
@@ -164,6 +164,19 @@ def test_a_warning_waits_for_nothing_and_comes_in_its_place(capfd: pytest.Captur
     log.warning("b")
 
     assert [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()] == ["a", "b"]
+
+
+def test_a_crowd_of_failed_requests_is_written_together() -> None:
+    """While a vendor is down its failures are no reason to write each line by itself; a crash is."""
+    written: list[str] = []
+    log = Log(written.append, level="info", form="json", together=Together(written.append))
+
+    for _ in range(100):
+        log.line("error", Line(event="request"))
+    log.error("crash")
+
+    assert len(written) < 50
+    assert json.loads("".join(written).splitlines()[100])["event"] == "crash"
 
 
 def test_lines_of_several_workers_are_never_torn() -> None:
