@@ -34,6 +34,10 @@ CLOSING_SECONDS: Final = 10.0
 FIRST_INHERITED: Final = 3
 """The first file descriptor that a service manager hands over (`sd_listen_fds`)."""
 
+GARBAGE: Final = (20_000, 20, 20)
+"""New objects, and rounds of each generation, after which garbage is looked for. What we make goes by itself, without
+cycles; Python's own 700 has all requests that wait for a slow vendor looked through, and the others stand still."""
+
 START_POLL_SECONDS: Final = 0.01
 """Between two looks at whether a server in a thread has started."""
 
@@ -211,6 +215,7 @@ def _served(
     # All that is there now stays: to look through it for garbage again and again would halt every request for 60 ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     server.run(sockets=[listening])
     return server.exit_code
 
