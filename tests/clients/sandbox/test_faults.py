@@ -18,6 +18,9 @@ from tests.support.timing import until
 CHECK = "POST /domains/check"
 PAY = "POST /checkout/create_payment"
 
+HELD = 0.098
+"""Seconds that pass at least where a tenth is asked for: an event loop's clock is some milliseconds coarse."""
+
 
 def raw(shop: Shop, path: str = "/v1/billing/domains", method: str = "GET") -> bytes:
     """Send one request by hand and return every byte that comes back until the connection ends."""
@@ -128,7 +131,7 @@ def test_latency_delays_an_answer_that_is_right(shop: Shop) -> None:
     slow = shop.fox("/features")
     took = time.monotonic() - began
 
-    assert took >= 0.1
+    assert took >= HELD
     assert (slow.status_code, slow.headers["content-type"]) == (502, "text/html; charset=utf-8")
 
 
@@ -266,7 +269,7 @@ def test_a_connection_can_be_held_without_an_answer(shop: Shop) -> None:
     answer = raw(shop)
 
     assert answer == b""
-    assert 0.1 <= time.monotonic() - began < 2
+    assert HELD <= time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
