@@ -21,8 +21,9 @@ async def _profiled(server: Server, name: str) -> None:
     ask = Ask(url=f"{server.url}{SMALL}", token=server.token, connections=64, seconds=SECONDS + 2)
     loading = asyncio.create_task(load(ask))
     await asyncio.sleep(1)
-    output = ["--output", str(FOLDER / f"{name}.svg"), "--duration", str(SECONDS), "--rate", "250"]
-    process = await asyncio.create_subprocess_exec("py-spy", "record", "--pid", str(server.pid), *output)
+    # Within the folder: the path is in the picture's title.
+    output = ["--output", f"{name}.svg", "--duration", str(SECONDS), "--rate", "250"]
+    process = await asyncio.create_subprocess_exec("py-spy", "record", "--pid", str(server.pid), *output, cwd=FOLDER)
     await process.wait()
     await loading
 
