@@ -50,5 +50,6 @@ class Observing(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def stop(self) -> None:
-        """Send what is left; waits for the collector, but not for long."""
+        """Send and write what is left; waits for the collector, but not for long."""
         telemetry.stop(self.provider.shutdown, self.metrics.close)
+        self.log.flush()

@@ -118,6 +118,11 @@ class Log:
         """Tell what should not happen, with the exception that is being handled."""
         self._line("error", event, fields, sys.exception())
 
+    def flush(self) -> None:
+        """Write the lines that wait for others."""
+        if self._together is not None:
+            self._together.flush()
+
     def _line(self, level: str, event: str, fields: dict[str, object], error: BaseException | None) -> None:
         if LEVELS[level] < self._least:
             return
