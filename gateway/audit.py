@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from clients.spans import background
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.storage.audit_events import AuditRecord, AuditStore
 from gateway.storage.database import Unavailable
 from gateway.telemetry import Log

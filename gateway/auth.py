@@ -19,7 +19,7 @@ from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
 from gateway.http import query
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.http.paths import decoded
 from gateway.http.rfc9457 import Problem
 from gateway.limits.client_address import Guesses

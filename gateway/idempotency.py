@@ -21,7 +21,7 @@ from clients import errors
 from clients.spans import child
 from clients.timeouts import patience
 from clients.tracing import attempts
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Fault
 from gateway.metrics import Metrics
 from gateway.observing.reporting import route_of

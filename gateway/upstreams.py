@@ -34,7 +34,7 @@ from clients.transport import Unconfigured, Upstream, layered
 from gateway.cache.policy import Cache
 from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Occurrence
 from gateway.idempotency import Ledger, ledger_of
 from gateway.observing.watching import Vendors

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, ledger_of, once
 from gateway.needs import needs

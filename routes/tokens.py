@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Response
 
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.idempotency import IdempotencyKey, ledger_of, once
 from gateway.needs import needs_any
 from gateway.operations.intentions import OURS, SECRET

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request
 from typing_extensions import override
 
-from gateway.http.edge import Exchange
+from gateway.http.exchange import Exchange
 from gateway.http.repeated_members import repeated
 from gateway.http.rfc9457 import Fault, escaped
 from gateway.problems import (

@@ -16,7 +16,8 @@ from litestar.exceptions import (
 from clients.errors import UpstreamError
 from gateway.http import query
 from gateway.http.body import missing
-from gateway.http.edge import Exchange, crash, rendered
+from gateway.http.edge import crash, rendered
+from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Fault, Problem
 from gateway.idempotency import Replayed
 from gateway.problems import (

@@ -33,7 +33,7 @@ from gateway.telemetry.names import CACHE_STATUS, CACHE_TOPIC
 from gateway.telemetry.traces import SCOPE, SERVER_FAILURES, Announced, Decision
 
 if TYPE_CHECKING:
-    from gateway.http.edge import Exchange
+    from gateway.http.exchange import Exchange
     from gateway.principal import Principal
     from gateway.shortcut import Kept
 

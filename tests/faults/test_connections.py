@@ -41,18 +41,6 @@ def case(request: pytest.FixtureRequest) -> tuple[Row, Ask]:
     return one
 
 
-@pytest.fixture
-def row(case: tuple[Row, Ask]) -> Row:
-    """What goes wrong."""
-    return case[0]
-
-
-@pytest.fixture
-def ask(case: tuple[Row, Ask]) -> Ask:
-    """Under which call."""
-    return case[1]
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     """The only one that gateways trust while these tests run."""

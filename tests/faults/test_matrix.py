@@ -37,18 +37,6 @@ def case(request: pytest.FixtureRequest) -> tuple[Row, Ask]:
     return one
 
 
-@pytest.fixture
-def row(case: tuple[Row, Ask]) -> Row:
-    """What goes wrong."""
-    return case[0]
-
-
-@pytest.fixture
-def ask(case: tuple[Row, Ask]) -> Ask:
-    """Under which call."""
-    return case[1]
-
-
 @pytest.fixture(scope="module")
 def seen(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Tells what became of every call under one row's fault, which is played once."""
