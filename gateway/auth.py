@@ -38,6 +38,7 @@ from gateway.problems import (
 from gateway.scopes import SCOPES
 from gateway.subjects import Owned, Owners, check_owned, checked_place
 from gateway.tokens.lifecycle import Recogniser
+from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
@@ -55,8 +56,8 @@ class Admitted(NamedTuple):
 
     standing: Standing | None
     """The limit that the request counted against."""
-    cache: TenantCache
-    """Knows the load that was waited for."""
+    cache: TenantCache | None
+    """Knows the load that was waited for; None: none was."""
 
 
 class Gate(ASGIMiddleware):
@@ -185,7 +186,7 @@ class Gate(ASGIMiddleware):
         principal = exchange.principal
         assert isinstance(principal, Principal)  # noqa: S101 - admitted a moment ago
         reading = Reading.of(scope["headers"])
-        if (admitted := _admitted(scope)) is not None:
+        if (admitted := _admitted(scope)) is not None and admitted.cache is not None:
             own = admitted.cache
             own.reading = reading
         else:
@@ -225,9 +226,9 @@ class Gate(ASGIMiddleware):
 
     async def _caller(self, scope: Any) -> Principal:
         try:
-            secret = _bearer(scope)
+            secret = bearer(scope["headers"])
             # A token that is known to be good is not made to pay for its neighbours behind one address.
-            if self._guesses.any and not self._tokens.remembers(secret):
+            if self._guesses.any and not self._tokens.remembers(hash_of(secret)):
                 self._guesses.check(scope)
             return await self._tokens.principal(secret)
         except RateLimited:
@@ -295,14 +296,14 @@ def caller(request: Request[Any, Any, Any]) -> Principal:
     return principal
 
 
-def _bearer(scope: Any) -> Secret:
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> Secret:
     """The one bearer token of a request.
 
     Raises:
         TokenMissing: There is none.
         TokenInvalid: There are several, so that nobody can say which counts.
     """
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    given = [value for name, value in headers if name == b"authorization"]
     if len(given) > 1:
         raise TokenInvalid("Send one Authorization header.")
     # Blanks around a value are no part of it (RFC 9110, section 5.5), and the server leaves tabs there.

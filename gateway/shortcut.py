@@ -17,14 +17,16 @@ told there how that load ended.
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
-from clients.secret import Secret
-from gateway.auth import ADMITTED, CALLER, Admitted
-from gateway.cache.answers import Header, whole
+import msgspec
+
+from gateway.auth import ADMITTED, CALLER, Admitted, bearer
+from gateway.cache.answers import whole
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
+from gateway.http.asked import Asked
 from gateway.http.paths import request_target
 from gateway.http.rfc9457 import Problem
 from gateway.limits.client_address import Guesses
@@ -33,7 +35,7 @@ from gateway.limits.rates import Limits
 from gateway.limits.windows import Standing
 from gateway.metrics import Metrics
 from gateway.needs import Needs
-from gateway.observing.reporting import Headers, route_of
+from gateway.observing.reporting import route_of
 from gateway.principal import Principal
 from gateway.storage.database import Unavailable
 from gateway.tokens.lifecycle import Recogniser
@@ -43,13 +45,6 @@ MOST_TARGETS: Final = 1000
 
 LONGEST_TARGET: Final = 512
 """Bytes of a path and its query; a longer one goes the long way."""
-
-SCHEME: Final = b"Bearer "
-
-LONG_WAY: Final = frozenset(
-    {b"cache-control", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"access-control-request-method"}
-)
-"""Headers with which a request is not plain."""
 
 
 class Target(NamedTuple):
@@ -62,7 +57,7 @@ class Target(NamedTuple):
     variant: str
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct):
     """An answer, and who gets it."""
 
     target: Target
@@ -73,7 +68,8 @@ class Kept(NamedTuple):
     standing: Standing | None
     """The limit that the request counted against."""
     status: int
-    headers: list[Header]
+    head: bytes
+    """Its field lines."""
     body: bytes
 
 
@@ -109,55 +105,42 @@ class Shortcut:
         if len(self._targets) > MOST_TARGETS:
             self._targets.popitem(last=False)
 
-    def find(self, asked: bytes, headers: Headers, *, plain: bool) -> Target | None:
-        """What is known of what a GET asks; None: nothing, or it has to go the long way.
+    def at_once(self, asked: Asked, scope: Any) -> Kept | None:
+        """The answer, if nothing has to be waited for; else the request takes along what is known of it.
 
         Args:
-            asked: Its path and query, as they came.
-            headers: The first of each name.
-            plain: Whether there is no second of any name.
+            asked: What it asks.
+            scope: Of ASGI, as far as there is one.
         """
-        if (target := self._targets.get(asked)) is None or not plain or not LONG_WAY.isdisjoint(headers):
+        if self._load.full or not self._limits.alone or (target := self._targets.get(asked.target)) is None:
             return None
-        self._targets.move_to_end(asked)
-        return target
-
-    def at_once(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
-        """The answer, if nothing has to be waited for; else the request takes along what is known of its caller.
-
-        Args:
-            scope: Of ASGI, as far as it is known.
-            target: What it asks.
-            headers: The first of each name.
-        """
-        if self._load.full or not self._limits.alone or (secret := _secret(headers)) is None:
-            return None
-        principal = scope[CALLER] = self._tokens.known(secret)
+        principal = scope[CALLER] = self._tokens.known(asked.secret_hash)
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
-        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
-        if (found := own.at_once(target.topic, target.variant)) is None:
+        if (found := TenantCache.at_hand(self._cache, principal, target.topic, target.variant)) is None:
             return None
         standing = self._limits.count_alone("default", principal)
         if standing is not None and not standing.admitted:
             return None  # And so not counted.
-        scope[ADMITTED] = Admitted(standing, own)
-        own.saw(found[1])
-        return _kept(target, principal, standing, found, headers=headers)
+        scope[ADMITTED] = Admitted(standing, None)
+        self._targets.move_to_end(asked.target)
+        self._cache.counts.hit += 1
+        return _kept(target, principal, standing, found, asked=asked)
 
-    async def in_time(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
+    async def in_time(self, asked: Asked, scope: Any) -> Kept | None:
         """The same, after whatever has to be waited for."""
-        if self._load.full:
+        if self._load.full or (target := self._targets.get(asked.target)) is None:
             return None
+        self._targets.move_to_end(asked.target)
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
         try:
-            return await self._found(scope, target, headers)
+            return await self._found(asked, scope, target)
         finally:
             self._load.leave()
 
-    async def _found(self, scope: Any, target: Target, headers: Headers) -> Kept | None:
+    async def _found(self, asked: Asked, scope: Any, target: Target) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
-        principal = scope[CALLER] = scope.get(CALLER) or await self._caller(headers)
+        principal = scope[CALLER] = scope.get(CALLER) or await self._caller(asked, scope)
         if principal is None or principal.subject is not None or not target.needs.admits(principal):
             return None
         standing = await self._limits.count("default", principal)
@@ -165,11 +148,12 @@ class Shortcut:
         scope[ADMITTED] = Admitted(standing, own)
         if standing is not None and not standing.admitted:
             return None
-        if (found := own.at_once(target.topic, target.variant)) is not None:
+        found = TenantCache.at_hand(self._cache, principal, target.topic, target.variant)
+        if found is not None:
             own.saw(found[1])
         else:
             found = await self._awaited(scope, own, target)
-        return _kept(target, principal, standing, found, headers=headers) if found is not None else None
+        return _kept(target, principal, standing, found, asked=asked) if found is not None else None
 
     async def _awaited(self, scope: Any, own: TenantCache, target: Target) -> tuple[Variant, Outcome] | None:
         """What somebody else has asked for just now."""
@@ -183,26 +167,20 @@ class Shortcut:
         shown = own.reading.shown
         return (variant, shown) if variant is not None and shown is not None else None
 
-    async def _caller(self, headers: Headers) -> Principal | None:
+    async def _caller(self, asked: Asked, scope: Any) -> Principal | None:
         """Who stands behind a token; None: whatever is wrong with it, it is not for us to say."""
-        if (secret := _secret(headers)) is None or (self._guesses.any and not self._tokens.remembers(secret)):
+        if self._guesses.any and not self._tokens.remembers(asked.secret_hash):
             return None
         try:
-            return await self._tokens.principal(secret)
+            return await self._tokens.principal(bearer(scope["headers"]))
         except (Problem, Unavailable):
             return None
 
 
-def _secret(headers: Headers) -> Secret | None:
-    authorization = headers.get(b"authorization", b"")
-    return Secret(authorization[len(SCHEME) :].decode("latin-1")) if authorization.startswith(SCHEME) else None
-
-
 def _kept(
-    target: Target, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, headers: Headers
+    target: Target, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, asked: Asked
 ) -> Kept:
     variant, shown = found
-    media_type = (b"content-type", variant.media_type)
-    none_match = headers.get(b"if-none-match")
-    answer = whole((media_type,), variant.body, etag=variant.etag, shown=shown, none_match=none_match)
+    none_match = asked.headers.get(b"if-none-match")
+    answer = whole(variant.about, variant.body, etag=variant.etag, shown=shown, none_match=none_match)
     return Kept(target, principal, shown.status, standing, *answer)

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
-from gateway.cache.readings import Outcome, Reading
+from gateway.cache.readings import Outcome
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
+from gateway.http.field_lines import fields, lines
 
 Send = Callable[[Any], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 OK: Final = 200
 
@@ -46,7 +46,7 @@ class Answer:
         """Answer with what was rendered before; False: there is nothing that will do."""
         if self.topic is None or (found := await self._own.rendered(self.topic, self.variant)) is None:
             return False
-        await self._answered([(b"content-type", found.media_type)], found.body, found.etag)
+        await self._answered(found.about, found.body, found.etag)
         return True
 
     async def __call__(self, message: Any) -> None:
@@ -61,20 +61,19 @@ class Answer:
         media_type = _media_type(start["headers"])
         body = message.get("body", b"")
         if start["status"] != OK or message.get("more_body") or not media_type.startswith(_JSON) or _PARTIAL in body:
-            start["headers"] = [*start["headers"], *_told(self._own.reading)]
+            start["headers"] = [*start["headers"], *fields(_told(self._own.reading.shown))]
             await self._send(start)
             await self._send(message)
             return
         etag = self._etag(body)
         self._own.render(self.variant, body, etag=etag, media_type=media_type)
-        await self._answered(start["headers"], body, etag)
+        await self._answered(lines(start["headers"]), body, etag)
 
-    async def _answered(self, headers: Iterable[tuple[bytes, bytes]], body: bytes, etag: bytes) -> None:
+    async def _answered(self, about: bytes, body: bytes, etag: bytes) -> None:
         """Send a whole answer, or that it is the one which the caller has."""
-        kept = [header for header in headers if header[0].lower() != b"content-length"]
         reading = self._own.reading
-        status, headers, body = whole(kept, body, etag=etag, shown=reading.shown, none_match=reading.none_match)
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        status, head, body = whole(about, body, etag=etag, shown=reading.shown, none_match=reading.none_match)
+        await self._send({"type": "http.response.start", "status": status, "headers": fields(head)})
         await self._send({"type": "http.response.body", "body": body})
 
     def _etag(self, body: bytes) -> bytes:
@@ -84,26 +83,21 @@ class Answer:
 
 
 def whole(
-    headers: Iterable[Header], body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None
-) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body of an answer; 304 without a body for a caller who has it.
+    about: bytes, body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None
+) -> tuple[int, bytes, bytes]:
+    """Status, field lines and body of an answer; 304 without a body for a caller who has it.
 
     Args:
-        headers: Those of the body, less its length.
+        about: Field lines of the body.
         body: The whole.
         etag: Its tag.
         shown: What the look into the cache came to; None: there was none.
         none_match: The caller's `If-None-Match`.
     """
-    more = [(b"etag", etag)]
-    if shown is not None:
-        more.append((b"cache-status", cache_status(shown)))
-        if shown.fresh > 0:
-            # A browser that kept a list on its own would go on showing it after its own write.
-            more += ((b"cache-control", b"private, no-cache"), (b"age", b"%d" % shown.age))
+    told = b"etag: %b\r\n%b" % (etag, _told(shown))
     if none_match is not None and _matches(none_match, etag):
-        return 304, more, b""
-    return OK, [*headers, (b"content-length", b"%d" % len(body)), *more], body
+        return 304, told, b""
+    return OK, about + told, body
 
 
 def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
@@ -121,8 +115,20 @@ def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
     return f"{path}?{b'&'.join(parts).decode('latin-1')}"
 
 
+def _told(shown: Outcome | None) -> bytes:
+    """The field lines that a look into the cache adds; none if there was none."""
+    if shown is None:
+        return b""
+    if shown.fresh <= 0:
+        return b"cache-status: %b\r\n" % cache_status(shown)
+    # A browser that kept a list on its own would go on showing it after its own write.
+    return b"cache-status: %b\r\ncache-control: private, no-cache\r\nage: %d\r\n" % (cache_status(shown), shown.age)
+
+
 def cache_status(outcome: Outcome) -> bytes:
     """The `Cache-Status` of an outcome (RFC 9211)."""
+    if outcome.status == "hit" and outcome.detail is None:
+        return b"gateway; hit; ttl=%d" % outcome.ttl
     parts = ["gateway"]
     parts.append(f"fwd={outcome.forwarded}" if outcome.forwarded is not None else "hit")
     if outcome.fresh > 0:
@@ -134,11 +140,6 @@ def cache_status(outcome: Outcome) -> bytes:
     if outcome.detail is not None:
         parts.append(f"detail={outcome.detail}")
     return "; ".join(parts).encode()
-
-
-def _told(reading: Reading) -> list[tuple[bytes, bytes]]:
-    shown = reading.shown
-    return [] if shown is None else [(b"cache-status", cache_status(shown))]
 
 
 def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -41,8 +41,9 @@ MOST_VARIANTS: Final = 256
 class Variant(msgspec.Struct, frozen=True):
     """One answer made from an entry, ready to be sent."""
 
+    about: bytes
+    """Field lines of the body: its type and length."""
     etag: bytes
-    media_type: bytes
     body: bytes
     size: int
     """What it costs."""
@@ -134,7 +135,8 @@ class Memory:
         if self._held.get(held.key) is not held:
             return
         self._forget(held, name)
-        variant = Variant(etag, media_type, body, len(body) + len(name) + OVERHEAD)
+        about = b"content-type: %b\r\ncontent-length: %d\r\n" % (media_type, len(body))
+        variant = Variant(about, etag, body, len(body) + len(name) + OVERHEAD)
         if held.size + variant.size > self._most_bytes:
             return
         held.variants[name] = variant

@@ -14,7 +14,7 @@ from gateway.cache.memory import Held, Variant
 from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Purpose, Source
 from gateway.cache.readings import Forwarded, Outcome, Reading
 from gateway.cache.topics import Key, Topic
-from gateway.principal import Mode
+from gateway.principal import Mode, Principal
 from gateway.telemetry.names import CACHE_STATUS, CACHE_TOPIC
 
 T = TypeVar("T")
@@ -108,13 +108,16 @@ class TenantCache:
             self.saw(outcome)
         return found
 
-    def at_once(self, topic: Topic, variant: str) -> tuple[Variant, Outcome] | None:
-        """The same, if it is fresh: nothing is waited for, and nothing `saw` it yet."""
-        if (kept := self._kept(self._key(topic))) is None or kept[1].status != "hit":
+    @staticmethod
+    def at_hand(cache: Cache, principal: Principal, topic: Topic, variant: str) -> tuple[Variant, Outcome] | None:
+        """The same, for a caller who takes whatever is fresh, if it is: nothing is waited for, and nothing `saw` it."""
+        if (found := cache.find(Key.prefix(principal.tenant, principal.mode) + topic.name)) is None:
             return None
-        if (found := self._cache.memory.rendered(kept[0], variant)) is None:
+        held, age = found
+        fresh = cache.good_for(held.lifetime).fresh
+        if age >= fresh or (rendered := cache.memory.rendered(held, variant)) is None:
             return None
-        return found, kept[1]
+        return rendered, Outcome(status="hit", age=age, fresh=fresh, held=held, fetched_at=held.fetched_at)
 
     def saw(self, outcome: Outcome) -> None:
         """What was found is what this request is answered with."""

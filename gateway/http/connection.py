@@ -10,8 +10,10 @@ from typing import Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.http.asked import Asked, read
 from gateway.http.bounds import Bounded
-from gateway.http.edge import Edge
+from gateway.http.edge import Edge, Scope
+from gateway.http.field_lines import lines
 
 MOST_AT_ONCE: Final = 32
 """Answers to requests that came together; what is beyond lets other callers have their turn, too."""
@@ -24,6 +26,12 @@ class Connection(Bounded):
 
     served = False
     """Whether there was any request yet."""
+    _between = True
+    """Whether nothing was read of the next request."""
+    _asked: Asked | None = None
+    """What was asked by the last request that was answered while its head was parsed."""
+    _found: Scope = None
+    """What was found out of a request before it was parsed."""
     _answered = False
     """Whether the request that is being read has its answer."""
     _left = MOST_AT_ONCE
@@ -37,7 +45,16 @@ class Connection(Bounded):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         self._left = MOST_AT_ONCE
-        super().data_received(data)
+        if not self._between or self._unread:
+            super().data_received(data)
+        elif (asked := self.app.heads.find(data)) is None or not self._repeated(asked):
+            super().data_received(data)
+            self._remember(data)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._between = False
+        super().on_message_begin()
 
     @override
     def on_headers_complete(self) -> None:
@@ -47,6 +64,7 @@ class Connection(Bounded):
 
     @override
     def on_message_complete(self) -> None:
+        self._between = True
         if self._answered:
             self._answered = False
             self._await_head()
@@ -59,24 +77,51 @@ class Connection(Bounded):
             self._watch.cancel()
         super().connection_lost(exc)
 
+    def _repeated(self, asked: Asked) -> bool:
+        """Answer a request whose head was parsed before: it is known to be one that can be answered at once."""
+        self.served = True
+        self._unset_keepalive_if_required()
+        self._found = {"scheme": self.scheme}
+        if not self._answers_with(asked, self._found):
+            return False
+        self._found = None
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Know what came if it comes again, if it was one head, answered at once, and nothing else."""
+        if self._left == MOST_AT_ONCE - 1 and self._between and self._idle and self._asked is not None:
+            self.app.heads.remember(data, self._asked)
+
     def _answers(self) -> bool:
-        """Answer at once, if nobody waits for another answer on this connection, and it goes on after this one."""
+        """Answer a request whose head was parsed, if that can be done at once."""
+        if (found := self._found) is not None:
+            self._found = None
+            self.scope.update(found)
+            return False  # That was tried.
         if (
             self.parser.get_method() != b"GET"
-            or not self._idle
-            or not self._left
-            or self.flow.write_paused
             or not self.parser.should_keep_alive()
             or self.parser.get_http_version() != "1.1"
-            or (kept := self.app.at_once(self.scope, self.url)) is None
+            or (asked := read(self.url, self.headers)) is None
+            or not self._answers_with(asked, self.scope)
         ):
             return False
-        head = [STATUS_LINE[kept.status]]
-        for name, value in (*self.server_state.default_headers, *kept.headers):
-            head += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*head, b"\r\n", kept.body)))
-        self.server_state.total_requests += 1
+        self._asked = asked
         self._answered = True
+        return True
+
+    def _answers_with(self, asked: Asked, scope: Scope) -> bool:
+        """Answer at once, if nobody waits for another answer on this connection."""
+        if (
+            not self._idle
+            or not self._left
+            or self.flow.write_paused
+            or (kept := self.app.at_once(asked, scope)) is None
+        ):
+            return False
+        usual = lines(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[kept.status], usual, kept.head, b"\r\n", kept.body)))
+        self.server_state.total_requests += 1
         self._left -= 1
         if self._watch is None:
             self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)

@@ -15,12 +15,14 @@ import msgspec
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
+from gateway.http.asked import Asked, Headers, Heads, read
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
+from gateway.http.field_lines import fields, lines
 from gateway.http.paths import Namesakes, request_target, undecoded
 from gateway.http.rfc9457 import Problem, UpstreamReference
 from gateway.limits import rates
-from gateway.observing.reporting import Headers, Reporter, current
+from gateway.observing.reporting import Reporter, current
 from gateway.problems import (
     ContentTooLarge,
     InternalError,
@@ -28,6 +30,7 @@ from gateway.problems import (
 )
 from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
+from gateway.telemetry.traces import Decision
 
 if TYPE_CHECKING:
     from gateway.shortcut import Kept, Shortcut
@@ -38,10 +41,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
-DECISION: Final = "gateway.decision"
-"""Where a scope holds what was decided about the trace: there is one decision, however a request is served."""
+ASKED: Final = "gateway.asked"
+"""Where the scope of a plain GET holds what it asks, once that was read."""
 
 CRASHED: Final = "gateway.shortcut_crashed"
 """In a scope whose request has made the shortcut stumble: it is not tried again."""
@@ -87,6 +89,8 @@ class Edge:
         self._reporter = reporter
         self._log = log
         self._notice = notice
+        self.heads = Heads()
+        """What was asked with which head, of requests that were answered at once."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3)."""
@@ -95,39 +99,32 @@ class Edge:
         else:
             await self._inner(scope, receive, send)
 
-    def at_once(self, scope: Scope, asked: bytes) -> "Kept | None":
+    def at_once(self, asked: Asked, scope: Scope) -> "Kept | None":
         """The answer to a GET of which only the head was read; None: it has to be served like any other.
 
         Args:
-            scope: Of ASGI, as far as it is known: `headers` and `scheme`. What is decided of the trace is left there.
-            asked: Path and query, as they came.
+            asked: What it asks.
+            scope: Of ASGI, as far as there is one: `scheme` at least. What is found of the request is left there.
         """
         if self._shortcut is None or self._notice.given:
             return None
+        started = perf_counter()
+        scope[ASKED] = asked
         try:
-            return self._at_hand(scope, asked, self._shortcut)
+            if (kept := self._shortcut.at_once(asked, scope)) is None:
+                return None
+            return self._complete(kept, asked, scope, self._reporter.decide("GET", asked.headers), started=started)
         except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
             self._crashed(scope)
             return None
-
-    def _at_hand(self, scope: Scope, asked: bytes, shortcut: "Shortcut") -> "Kept | None":
-        started = perf_counter()
-        headers = _first_of_each(scope)
-        if (target := shortcut.find(asked, headers, plain=len(headers) == len(scope["headers"]))) is None:
-            return None
-        scope[DECISION] = self._reporter.decide("GET", headers)
-        if (kept := shortcut.at_once(scope, target, headers)) is None:
-            return None
-        return self._complete(scope, kept, headers, started)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         headers = _first_of_each(scope)
         began.set(asyncio.get_running_loop().time())
-        if (decision := scope.get(DECISION)) is None:
-            decision = scope[DECISION] = self._reporter.decide(scope["method"], headers)
-        if (kept := await self._in_time(scope, headers, started)) is not None:
-            await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
+        decision = self._reporter.decide(scope["method"], headers)
+        if (kept := await self._in_time(scope, decision, started)) is not None:
+            await send({"type": "http.response.start", "status": kept.status, "headers": fields(kept.head)})
             await send({"type": "http.response.body", "body": kept.body})
             return
         # A copy: the server looks at its own to know that a HEAD has no body.
@@ -143,7 +140,7 @@ class Edge:
         )
         current.set(exchange)
 
-        def common() -> list[Header]:
+        def common() -> bytes:
             tenant = exchange.principal.tenant if exchange.principal is not None else None
             return self._common(exchange.occurrence.request_id, headers.get(b"origin"), tenant)
 
@@ -157,17 +154,16 @@ class Edge:
             finally:
                 self._reporter.ended(begun, scope, headers, exchange)
 
-    async def _in_time(self, scope: Scope, headers: Headers, started: float) -> "Kept | None":
+    async def _in_time(self, scope: Scope, decision: Decision, started: float) -> "Kept | None":
         """The answer with what is kept, or will be in a moment; None: the request takes the long way."""
         if self._shortcut is None or scope["method"] != "GET" or CRASHED in scope:
             return None
         try:
-            plain = len(headers) == len(scope["headers"])
-            if (target := self._shortcut.find(request_target(scope), headers, plain=plain)) is None:
+            if (asked := scope.get(ASKED) or read(request_target(scope), scope["headers"])) is None:
                 return None
-            with self._reporter.announced(scope[DECISION]):
-                kept = await self._shortcut.in_time(scope, target, headers)
-            return kept and self._complete(scope, kept, headers, started)
+            with self._reporter.announced(decision):
+                kept = await self._shortcut.in_time(asked, scope)
+            return kept and self._complete(kept, asked, scope, decision, started=started)
         except Exception:  # noqa: BLE001 - as in `at_once`
             self._crashed(scope)
             return None
@@ -176,14 +172,17 @@ class Edge:
         scope[CRASHED] = True
         self._log.exception("shortcut crashed")
 
-    def _complete(self, scope: Scope, kept: "Kept", headers: Headers, started: float) -> "Kept":
+    def _complete(self, kept: "Kept", asked: Asked, scope: Scope, decision: Decision, *, started: float) -> "Kept":
         """What is kept, with the headers that every answer has; the request is told of."""
         request_id = _request_id()
-        kept.headers.extend(self._common(request_id, headers.get(b"origin"), kept.principal.tenant))
-        if kept.standing is not None:
-            kept.headers.extend(rates.headers((kept.standing,)))
-        kept.headers.append((b"server-timing", _timings(started, (), kept.cached)))
-        self._reporter.kept(scope, scope[DECISION], kept, request_id=request_id, headers=headers, started=started)
+        kept.head += b"".join(
+            (
+                self._common(request_id, asked.headers.get(b"origin"), kept.principal.tenant),
+                rates.field_lines((kept.standing,)) if kept.standing is not None else b"",
+                _timings(started, (), kept.cached),
+            )
+        )
+        self._reporter.kept(kept, asked, decision, scheme=scope["scheme"], request_id=request_id, started=started)
         return kept
 
     async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
@@ -206,22 +205,19 @@ class Edge:
             self._log.exception("request crashed", request_id=answer.exchange.occurrence.request_id)
             await answer.problem(crash())
 
-    def _common(self, request_id: str, origin: bytes | None, tenant: str | None) -> list[Header]:
-        return [
-            (b"x-request-id", request_id.encode()),
-            *_ALWAYS,
-            *(self._cors.headers(origin.decode("latin-1"), tenant) if origin is not None else ()),
-            *((_CLOSE,) if self._notice.given else ()),
-        ]
+    def _common(self, request_id: str, origin: bytes | None, tenant: str | None) -> bytes:
+        """The field lines of every answer."""
+        said = b"x-request-id: %b\r\n%b" % (request_id.encode(), _ALWAYS)
+        if origin is not None:
+            said += lines(self._cors.headers(origin.decode("latin-1"), tenant))
+        return said + b"connection: close\r\n" if self._notice.given else said
 
 
-_ALWAYS: Final[tuple[Header, ...]] = (
-    (b"vary", b"Authorization, Origin"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
-
-_CLOSE: Final[Header] = (b"connection", b"close")
+_ALWAYS: Final = (
+    b"vary: Authorization, Origin\r\n"
+    b"x-content-type-options: nosniff\r\n"
+    b"referrer-policy: no-referrer\r\n"
+)  # fmt: skip
 
 
 def _first_of_each(scope: Scope) -> Headers:
@@ -236,7 +232,7 @@ def _request_id() -> str:
 class _Answer:
     """The way back: adds the common headers, drops the body of a HEAD, and can write a problem itself."""
 
-    def __init__(self, send: Send, exchange: Exchange, common: Callable[[], list[Header]], *, head: bool) -> None:
+    def __init__(self, send: Send, exchange: Exchange, common: Callable[[], bytes], *, head: bool) -> None:
         self.exchange = exchange
         self.timings: Callable[[], bytes] = bytes
         self._send = send
@@ -277,12 +273,8 @@ class _Answer:
             self.exchange.status = message["status"]
             if not any(name == b"cache-control" for name, _ in given):
                 given.append((b"cache-control", b"no-store"))
-            message["headers"] = [
-                *given,
-                *self._common(),
-                *rates.headers(self.exchange.standings),
-                (b"server-timing", self.timings()),
-            ]
+            more = self._common() + rates.field_lines(self.exchange.standings) + self.timings()
+            message["headers"] = [*given, *fields(more)]
         elif self._head and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
@@ -355,9 +347,9 @@ def _too_large(largest: int) -> ContentTooLarge:
 
 
 def _timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
-    """The `Server-Timing` header: the total, the cache, then each attempt at a vendor, in milliseconds."""
-    parts = [f"total;dur={(perf_counter() - started) * 1000:.1f}"]
+    """The line of the `Server-Timing` field: the total, the cache, then each attempt at a vendor, in milliseconds."""
+    parts = [f"server-timing: total;dur={(perf_counter() - started) * 1000:.1f}"]
     if cached is not None:
         parts.append(f"cache;desc={cached}")
     parts += [f"{operation.upstream};dur={seconds * 1000:.1f}" for operation, seconds in upstream_attempts]
-    return ", ".join(parts).encode()
+    return f"{', '.join(parts)}\r\n".encode()

@@ -213,16 +213,16 @@ def refusal(detail: str, wait_seconds: float) -> RateLimited:
     return RateLimited(detail, headers={"Retry-After": str(_whole(wait_seconds) or 1)})
 
 
-def headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
+def field_lines(standings: Sequence[Standing]) -> bytes:
     """`RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-11 has them; none without a limit.
 
     Without the partition key `pk`: all that a caller sees is its own.
     """
     if not standings:
-        return []
-    policies = ", ".join(f'"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}' for limit in standings)
-    left = ", ".join(f'"{limit.name}";r={limit.remaining};t={_whole(limit.wait_seconds)}' for limit in standings)
-    return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", left.encode())]
+        return b""
+    policies = ", ".join([f'"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}' for limit in standings])
+    left = ", ".join([f'"{limit.name}";r={limit.remaining};t={_whole(limit.wait_seconds)}' for limit in standings])
+    return f"ratelimit-policy: {policies}\r\nratelimit: {left}\r\n".encode()
 
 
 def _whole(seconds: float) -> int:

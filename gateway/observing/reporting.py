@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
@@ -26,6 +25,7 @@ from typing_extensions import override
 
 from clients.spans import Entered, tracer
 from clients.tracing import attempts
+from gateway.http.asked import Asked, Headers
 from gateway.metrics import Metrics
 from gateway.problems import OutcomeUnknown
 from gateway.telemetry import Line, Log, Provider
@@ -51,10 +51,6 @@ current: ContextVar["Exchange | None"] = ContextVar("exchange", default=None)
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 
 _NOT_KEPT: Final = nullcontext()
-
-
-Headers = Mapping[bytes, bytes]
-"""The first of each name."""
 
 
 class _Headers(Getter[Headers]):
@@ -155,14 +151,7 @@ class Reporter:
         return Begun(span, started, method, decision, attached)
 
     def kept(
-        self,
-        scope: Any,
-        decision: Decision,
-        kept: "Kept",
-        *,
-        request_id: str,
-        headers: Headers,
-        started: float,
+        self, kept: "Kept", asked: Asked, decision: Decision, *, scheme: str, request_id: str, started: float
     ) -> None:
         """A request was answered at once with what is kept; what waited in between was `announced`."""
         seconds = time.perf_counter() - started
@@ -170,7 +159,7 @@ class Reporter:
         if decision.sampled:
             told = {
                 HTTP_REQUEST_METHOD: "GET",
-                URL_SCHEME: scope["scheme"],
+                URL_SCHEME: scheme,
                 HTTP_ROUTE: target.route,
                 HTTP_RESPONSE_STATUS_CODE: kept.status,
                 "gateway.request_id": request_id,
@@ -180,9 +169,7 @@ class Reporter:
             # Who had to wait has told of it meanwhile.
             looks = [("cache", {CACHE_TOPIC: target.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
             self._provider.whole(_name("GET", target.route), decision, told, seconds=seconds, looks=looks)
-        self._metrics.answered(
-            "GET", scope["scheme"], route=target.route, status=kept.status, problem=None, seconds=seconds
-        )
+        self._metrics.answered("GET", scheme, route=target.route, status=kept.status, problem=None, seconds=seconds)
         self._metrics.cached(kept.cached, target.route)
         if self._log.tells("info"):
             line = RequestLine(
@@ -193,7 +180,7 @@ class Reporter:
                 cache=kept.cached,
                 ms=_ms(seconds),
                 request_id=request_id,
-                client_request_id=_claimed(headers),
+                client_request_id=_claimed(asked.headers),
                 trace_id=trace.format_trace_id(decision.trace_id),
                 tenant=who.tenant,
                 mode=who.mode,

@@ -11,7 +11,6 @@ import re
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -27,6 +26,7 @@ from gateway.problems import TokenExpired, TokenInvalid
 from gateway.scopes import SCOPES
 from gateway.settings import NO_SUBJECT, OidcSettings
 from gateway.tokens.lifecycle import TENANT, Recogniser
+from gateway.tokens.secret_form import hash_of
 
 GRANTED: Final = frozenset(SCOPES) - {"admin"}
 """What a JWT can be allowed: the operator's own power is given at the gateway, and not elsewhere."""
@@ -90,13 +90,13 @@ class Authenticator:
         """Who stands behind `secret`."""
         return await self._kind(secret).principal(secret)
 
-    def known(self, secret: Secret) -> Principal | None:
-        """Who stands behind `secret`, if nothing has to be asked."""
-        return self._kind(secret).known(secret)
+    def known(self, secret_hash: str) -> Principal | None:
+        """Who stands behind a secret, if nothing has to be asked."""
+        return self._tokens.known(secret_hash) or self._jwts.known(secret_hash)
 
-    def remembers(self, secret: Secret) -> bool:
+    def remembers(self, secret_hash: str) -> bool:
         """Whether it was found to be genuine not long ago."""
-        return self._kind(secret).remembers(secret)
+        return self._tokens.remembers(secret_hash) or self._jwts.remembers(secret_hash)
 
     def _kind(self, secret: Secret) -> Recogniser:
         # Our own tokens hold no dot.
@@ -116,7 +116,7 @@ class Jwts:
         self._settings = settings
         self._issuer = issuer
         self._now = now
-        self._remembered: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._remembered: OrderedDict[str, _Verified] = OrderedDict()
 
     async def principal(self, secret: Secret) -> Principal:
         """Who stands behind a JWT.
@@ -129,9 +129,9 @@ class Jwts:
         token = secret.reveal()
         if len(token) > LARGEST_TOKEN:
             raise TokenInvalid(f"The JWT is larger than {LARGEST_TOKEN} bytes.")
-        if (known := self.known(secret)) is not None:
+        name = hash_of(secret)
+        if (known := self.known(name)) is not None:
             return known
-        name = _digest(secret)
         claims = await self._verified(token)
         standard = self._checked(claims)
         principal = self._mapped(standard.sub, claims)
@@ -142,18 +142,17 @@ class Jwts:
             self._remembered.popitem(last=False)
         return principal
 
-    def known(self, secret: Secret) -> Principal | None:
+    def known(self, secret_hash: str) -> Principal | None:
         """Who stands behind a JWT that was verified not long ago."""
-        name = _digest(secret)
-        known = self._remembered.get(name)
+        known = self._remembered.get(secret_hash)
         if known is None or self._now() >= known.until or known.generation != self._issuer.generation:
             return None
-        self._remembered.move_to_end(name)
+        self._remembered.move_to_end(secret_hash)
         return known.principal
 
-    def remembers(self, secret: Secret) -> bool:
+    def remembers(self, secret_hash: str) -> bool:
         """Whether its signature was found right not long ago."""
-        return _digest(secret) in self._remembered
+        return secret_hash in self._remembered
 
     async def _verified(self, token: str) -> dict[str, Any]:
         """The claims of a JWT whose signature is the issuer's."""
@@ -263,7 +262,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
-
-
-def _digest(secret: Secret) -> bytes:
-    return sha256(secret.reveal().encode()).digest()

@@ -3,7 +3,6 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -57,10 +56,10 @@ class Recogniser(Protocol):
     async def principal(self, secret: Secret) -> Principal:
         """Who stands behind `secret`; raises the problem if nobody does."""
 
-    def known(self, secret: Secret) -> Principal | None:
-        """The same, if nothing has to be asked; None: `principal` tells."""
+    def known(self, secret_hash: str) -> Principal | None:
+        """The same of the secret that has this `hash_of`, if nothing has to be asked; None: `principal` tells."""
 
-    def remembers(self, secret: Secret) -> bool:
+    def remembers(self, secret_hash: str) -> bool:
         """Whether it was found to be genuine not long ago; whether it still may be used, `principal` tells."""
 
 
@@ -150,12 +149,14 @@ class Tokens:
             raise TokenInvalid("The token is not one of ours.")
         return self._used(found)
 
-    def known(self, secret: Secret) -> Principal | None:
-        """Who stands behind `secret`, if nothing has to be asked; None: `principal` tells."""
-        found = self._lookups.at_hand(hash_of(secret))
-        with suppress(TokenExpired, TokenRevoked):
-            return self._used(found) if found is not None else None
-        return None
+    def known(self, secret_hash: str) -> Principal | None:
+        """Who stands behind a secret, if nothing has to be asked; None: `principal` tells."""
+        if (found := self._lookups.at_hand(secret_hash)) is None:
+            return None
+        try:
+            return self._used(found)
+        except (TokenExpired, TokenRevoked):
+            return None
 
     def _used(self, known: KnownSecret) -> Principal:
         """Who uses a token, unless it may not be used any more."""
@@ -170,9 +171,9 @@ class Tokens:
             self._last_used.note(record.id, int(now))
         return known.principal
 
-    def remembers(self, secret: Secret) -> bool:
+    def remembers(self, secret_hash: str) -> bool:
         """Whether it was found to be one of ours not long ago; whether it still may be used, `principal` tells."""
-        return self._lookups.remembers(hash_of(secret))
+        return self._lookups.remembers(secret_hash)
 
     async def find(self, token_id: str) -> TokenRecord | None:
         """One token, whatever its state."""

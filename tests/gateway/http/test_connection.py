@@ -29,11 +29,12 @@ LIST = "POST /features"
 
 
 class Watched(RunningGateway):
-    """A gateway that counts the requests that became tasks."""
+    """A gateway that counts the requests that became tasks, and those that were known before they were parsed."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, traced=False)
         self.tasks = 0
+        self.known = 0
         edge: Any = self.app
         inner = edge._in_time  # noqa: SLF001 - the one seam between what is sent at once and what becomes a task
 
@@ -42,6 +43,14 @@ class Watched(RunningGateway):
             return await inner(*request)
 
         edge._in_time = counted  # noqa: SLF001 - as above
+        find = edge.heads.find
+
+        def seen(head: bytes) -> Any:
+            asked = find(head)
+            self.known += asked is not None
+            return asked
+
+        edge.heads.find = seen
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +152,78 @@ def test_what_is_at_hand_becomes_no_task(watched: Watched, secret: str) -> None:
     assert list(at_once[1]) == list(by_task[1])
     assert at_once[2] == by_task[2]
     assert at_once[1]["x-request-id"] != by_task[1]["x-request-id"]
+
+
+def test_a_head_that_is_known_is_not_parsed_again(watched: Watched, secret: str) -> None:
+    """On any connection; the answer has the same form, and is a new one."""
+    head = get(secret, PATH, f"X-A: {uuid4()}")
+    with caller(watched) as one:
+        known = watched.known
+        one.send(head)
+        parsed = one.answer()
+        assert watched.known == known
+        until(lambda: sent_again(one, head) and watched.known > known)
+    with caller(watched) as other:
+        before, known = watched.tasks, watched.known
+        other.send(head)
+        again = other.answer()
+
+    assert (watched.known, again[0], again[2]) == (known + 1, 200, parsed[2])
+    assert list(again[1]) == list(parsed[1])
+    assert again[1]["x-request-id"] != parsed[1]["x-request-id"]
+    assert watched.tasks <= before + 1
+
+
+def sent_again(one: Caller, head: bytes) -> bool:
+    """Whether a request is answered."""
+    one.send(head)
+    return one.answer()[0] == 200
+
+
+def known_head(running: Watched, secret: str) -> bytes:
+    """One that is not parsed if it comes again."""
+    head, before = get(secret), running.known
+    with caller(running) as one:
+        until(lambda: sent_again(one, head) and running.known > before)
+    return head
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        pytest.param(b"GET /health/live HTTP/1.1\r\nX-A: ", 200, id="in a header"),
+        pytest.param(b"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 404, id="in a body"),
+        pytest.param(
+            b"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", 404, id="in a chunk"
+        ),
+    ],
+)
+def test_a_known_head_within_a_request_is_none(watched: Watched, secret: str, begun: bytes, status: int) -> None:
+    """What a request holds is never taken for another one, in whatever packets it comes."""
+    head = known_head(watched, secret)
+    begun = begun % len(head) if b"%" in begun else begun
+    with caller(watched) as one:
+        one.send(begun)
+        until(lambda: any(not each._between for each in gc.get_objects() if isinstance(each, Connection)))  # noqa: SLF001 - nothing outside tells
+        one.send(head)
+        one.send(b"\r\n0\r\n\r\n" if b"chunked" in begun else b"")
+        first = one.answer()
+        one.send(head)
+        second = one.answer()
+
+    assert first[0] == status
+    assert b'"data"' not in first[2]
+    assert second[0] == 200
+    assert b'"data"' in second[2]
+
+
+def test_what_came_with_a_head_is_no_part_of_it(watched: Watched, secret: str) -> None:
+    """Two requests in one packet stay two, however often they come."""
+    both = get(secret, PATH, f"X-A: {uuid4()}") + get(secret, "/v1/nothing")
+    with caller(watched) as one:
+        for _ in range(3):
+            one.send(both)
+            assert [one.answer()[0] for _ in range(2)] == [200, 404]
 
 
 def test_answers_keep_the_order_of_their_requests(watched: Watched, secret: str, sandbox: Sandbox) -> None:
