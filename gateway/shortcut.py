@@ -15,6 +15,7 @@ told there how that load ended.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ import msgspec
 from gateway.auth import ADMITTED, CALLER, Admitted, bearer
 from gateway.cache.answers import whole
 from gateway.cache.memory import Variant
-from gateway.cache.policy import Cache
+from gateway.cache.policy import Cache, Flight
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
@@ -115,7 +116,7 @@ class Shortcut:
         if self._load.full or not self._limits.alone or (target := self._targets.get(asked.target)) is None:
             return None
         principal = scope[CALLER] = self._tokens.known(asked.secret_hash)
-        if principal is None or principal.subject is not None or not target.needs.admits(principal):
+        if principal is None or not _may_have(target, principal):
             return None
         if (found := TenantCache.at_hand(self._cache, principal, target.topic, target.variant)) is None:
             return None
@@ -127,9 +128,39 @@ class Shortcut:
         self._cache.counts.hit += 1
         return _kept(target, principal, standing, found, asked=asked)
 
+    def join(self, asked: Asked, scope: Any) -> tuple[Flight, Callable[[], Kept | None]] | None:
+        """A load that somebody else has begun, and what gives the answer once it has ended.
+
+        What can't be answered even then knows the load on the long way. Called after `at_once`, with the same; what is
+        returned has to be called, for the request takes a place until then.
+        """
+        target, principal = self._targets.get(asked.target), scope.get(CALLER)
+        if target is None or principal is None or not _may_have(target, principal):
+            return None
+        own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
+        if (flight := own.join(target.topic)) is None:
+            return None
+        standing = self._limits.count_alone("default", principal)
+        scope[ADMITTED] = Admitted(standing, own)
+        if standing is not None and not standing.admitted:
+            return None
+        self._load.enter(money=False)
+        self._metrics.began("GET", scope["scheme"])
+
+        def over() -> Kept | None:
+            self._load.leave()
+            self._metrics.left("GET", scope["scheme"])
+            variant, shown = own.landed(flight, target.topic, target.variant), own.reading.shown
+            if variant is None or shown is None:
+                return None
+            return _kept(target, principal, standing, (variant, shown), asked=asked)
+
+        return flight, over
+
     async def in_time(self, asked: Asked, scope: Any) -> Kept | None:
         """The same, after whatever has to be waited for."""
-        if self._load.full or (target := self._targets.get(asked.target)) is None:
+        target = self._targets.get(asked.target)
+        if target is None or self._load.full or ADMITTED in scope:  # Then it has waited already.
             return None
         self._targets.move_to_end(asked.target)
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
@@ -141,7 +172,7 @@ class Shortcut:
     async def _found(self, asked: Asked, scope: Any, target: Target) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
         principal = scope[CALLER] = scope.get(CALLER) or await self._caller(asked, scope)
-        if principal is None or principal.subject is not None or not target.needs.admits(principal):
+        if principal is None or not _may_have(target, principal):
             return None
         standing = await self._limits.count("default", principal)
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
@@ -175,6 +206,10 @@ class Shortcut:
             return await self._tokens.principal(bearer(scope["headers"]))
         except (Problem, Unavailable):
             return None
+
+
+def _may_have(target: Target, principal: Principal) -> bool:
+    return principal.subject is None and target.needs.admits(principal)
 
 
 def _kept(

@@ -93,12 +93,24 @@ class Flight:
         self.outdated = False
         """Whether the key was dropped since it began: then its result may not be kept."""
         self.task: asyncio.Task[Loaded]
+        self._calls: list[Callable[[], None]] = []
 
     async def settled(self, seconds: float) -> bool:
         """Wait for its end; whether it came in time."""
         if not self.task.done():
             await asyncio.wait((self.task,), timeout=max(0.0, seconds))
         return self.task.done()
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Have something called after its end, when who began it has gone on with the result."""
+        if not self._calls:
+            self.task.add_done_callback(self._ended)
+        self._calls.append(call)
+
+    def _ended(self, task: "asyncio.Task[Loaded]") -> None:
+        loop = task.get_loop()
+        for call in self._calls:
+            loop.call_soon(call)
 
     def failure(self, topic: Topic) -> BaseException | None:
         """What went wrong; None: nothing."""

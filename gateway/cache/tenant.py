@@ -85,26 +85,38 @@ class TenantCache:
 
     async def rendered(self, topic: Topic, variant: str) -> Variant | None:
         """An answer that was made before from what is kept, if it will do; waits for a load that is under way."""
+        if (kept := self._kept(self._key(topic))) is not None:
+            if (found := self._rendered(kept, variant)) is not None:
+                _found(topic, kept[1])
+            return found
+        if (flight := self.join(topic)) is None:
+            return None
+        with _seen(topic, waits_for=flight) as span:
+            _ = await flight.settled(self._cache.seconds_left())
+            span.set_attribute(CACHE_STATUS, "collapsed")
+        return self.landed(flight, topic, variant)
+
+    def join(self, topic: Topic) -> Flight | None:
+        """The load to wait for, where nothing that is kept will do; its result is this request's, also in `fetch`."""
         key = self._key(topic)
-        if (kept := self._kept(key)) is None:
-            if (flight := self._under_way(key)) is None:
-                return None
-            self._joined = flight
-            with _seen(topic, waits_for=flight) as span:
-                in_time = await flight.settled(self._cache.seconds_left())
-                span.set_attribute(CACHE_STATUS, "collapsed")
-            if not in_time or flight.failure(topic) is not None:
-                return None  # The handler tells, in `fetch`.
-            loaded = flight.task.result()
-            if loaded.held is None:
-                return None
-            kept = loaded.held, self._outcome(loaded, forwarded=self._reason(had=False), collapsed=True)
+        if self._kept(key) is not None or (flight := self._under_way(key)) is None:
+            return None
+        self._joined = flight
+        return flight
+
+    def landed(self, flight: Flight, topic: Topic, variant: str) -> Variant | None:
+        """What was made of the result of a load by the one who began it; None: the handler tells, in `fetch`."""
+        if flight.failure(topic) is not None or (held := (loaded := flight.task.result()).held) is None:
+            return None
+        outcome = self._outcome(loaded, forwarded=self._reason(had=False), collapsed=True)
+        return self._rendered((held, outcome), variant)
+
+    def _rendered(self, kept: tuple[Held, Outcome], variant: str) -> Variant | None:
+        """What was made of something that is kept, which this request is answered with."""
         held, outcome = kept
-        if outcome.status == "stale" and self._cache.under_way(key, anew=False) is None:
+        if outcome.status == "stale" and self._cache.under_way(held.key, anew=False) is None:
             return None  # Only the handler knows how to load.
         if (found := self._cache.memory.rendered(held, variant)) is not None:
-            if outcome.status != "collapsed":  # That was told while it waited.
-                _found(topic, outcome)
             self.saw(outcome)
         return found
 

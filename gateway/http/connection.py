@@ -1,19 +1,25 @@
 """One connection of a caller: what is kept is sent while the request is still being read.
 
 A task for each request, and objects for answers that take time, cost more than
-to look up an answer that is at hand. Everything else is uvicorn's.
+to look up an answer that is at hand. And what a head asks that came before need
+not be parsed to be known. Everything else is uvicorn's.
 """
 
 from asyncio import TimerHandle
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.auth import CALLER
 from gateway.http.asked import Asked, read
 from gateway.http.bounds import Bounded
 from gateway.http.edge import Edge, Scope
 from gateway.http.field_lines import lines
+
+if TYPE_CHECKING:
+    from gateway.shortcut import Kept
 
 MOST_AT_ONCE: Final = 32
 """Answers to requests that came together; what is beyond lets other callers have their turn, too."""
@@ -27,17 +33,23 @@ class Connection(Bounded):
     served = False
     """Whether there was any request yet."""
     _between = True
-    """Whether nothing was read of the next request."""
+    """Whether nothing was parsed of the next request."""
+    _parsed = 0
+    """Requests of which the end was found in what has come last."""
     _asked: Asked | None = None
-    """What was asked by the last request that was answered while its head was parsed."""
+    """What the last of them asks, if it may come again."""
     _found: Scope = None
     """What was found out of a request before it was parsed."""
+    _waits = False
+    """Whether a request that was not parsed waits for what somebody else has asked for. Nothing is read meanwhile."""
+    _ends = False
+    """Whether the connection has to end then."""
     _answered = False
-    """Whether the request that is being read has its answer."""
+    """Whether the request that is being parsed has its answer."""
     _left = MOST_AT_ONCE
     """Answers that may still be sent at once."""
     _heard_at = 0.0
-    """When something came, by the loop's clock."""
+    """When something came, or was answered late, by the loop's clock."""
     _watch: TimerHandle | None = None
     """Ends the connection if nothing comes after such an answer; one for many, for a new one each costs 5 µs."""
 
@@ -45,15 +57,20 @@ class Connection(Bounded):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         self._left = MOST_AT_ONCE
-        if not self._between or self._unread:
+        if self._waits:
+            self._unread += data
+            self.flow.pause_reading()
+        elif not self._between or self._unread or not self._idle:
             super().data_received(data)
-        elif (asked := self.app.heads.find(data)) is None or not self._repeated(asked):
+        elif (asked := self.app.heads.find(data)) is None or not self._repeats(data, asked):
+            self._parsed = 0
             super().data_received(data)
             self._remember(data)
 
     @override
     def on_message_begin(self) -> None:
         self._between = False
+        self._asked = None
         super().on_message_begin()
 
     @override
@@ -65,6 +82,7 @@ class Connection(Bounded):
     @override
     def on_message_complete(self) -> None:
         self._between = True
+        self._parsed += 1
         if self._answered:
             self._answered = False
             self._await_head()
@@ -72,25 +90,51 @@ class Connection(Bounded):
             super().on_message_complete()
 
     @override
+    def shutdown(self) -> None:
+        if self._waits:
+            self._ends = True
+        else:
+            super().shutdown()
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
 
-    def _repeated(self, asked: Asked) -> bool:
-        """Answer a request whose head was parsed before: it is known to be one that can be answered at once."""
+    def _remember(self, data: bytes) -> None:
+        """Know what came if it comes again, if it was the head of one request, and nothing else."""
+        if self._asked is not None and self._parsed == 1 and self._between:
+            self.app.heads.remember(data, self._asked)
+
+    def _repeats(self, data: bytes, asked: Asked) -> bool:
+        """Whether a request that was not parsed is answered, or will be, as nobody waits for another answer here."""
         self.served = True
         self._unset_keepalive_if_required()
-        self._found = {"scheme": self.scheme}
-        if not self._answers_with(asked, self._found):
-            return False
-        self._found = None
-        return True
+        scope = {"scheme": self.scheme}
+        if self._answers_with(asked, scope):
+            return True
+        self._waits = self.app.soon(asked, scope, partial(self._come, data, scope))
+        if not self._waits:
+            self._found = scope
+        return self._waits
 
-    def _remember(self, data: bytes) -> None:
-        """Know what came if it comes again, if it was one head, answered at once, and nothing else."""
-        if self._left == MOST_AT_ONCE - 1 and self._between and self._idle and self._asked is not None:
-            self.app.heads.remember(data, self._asked)
+    def _come(self, data: bytes, scope: Scope, kept: "Kept | None") -> None:
+        """What a request has waited for is there, or it has to be served like any other."""
+        self._waits = False
+        if self.transport.is_closing():
+            return
+        self._heard_at = self.loop.time()
+        if kept is not None:
+            self._send(kept)
+        else:
+            self._found = scope
+            self._unread = data + self._unread
+        if self._unread:
+            self.flow.resume_reading()
+            self._read()
+        if self._ends:
+            super().shutdown()
 
     def _answers(self) -> bool:
         """Answer a request whose head was parsed, if that can be done at once."""
@@ -102,36 +146,36 @@ class Connection(Bounded):
             self.parser.get_method() != b"GET"
             or not self.parser.should_keep_alive()
             or self.parser.get_http_version() != "1.1"
+            or not self._idle
             or (asked := read(self.url, self.headers)) is None
-            or not self._answers_with(asked, self.scope)
         ):
             return False
-        self._asked = asked
-        self._answered = True
-        return True
+        self._answered = self._answers_with(asked, self.scope)
+        if self.scope.get(CALLER) is not None:
+            self._asked = asked
+        return self._answered
 
     def _answers_with(self, asked: Asked, scope: Scope) -> bool:
-        """Answer at once, if nobody waits for another answer on this connection."""
-        if (
-            not self._idle
-            or not self._left
-            or self.flow.write_paused
-            or (kept := self.app.at_once(asked, scope)) is None
-        ):
+        """Answer at once."""
+        if not self._left or self.flow.write_paused or (kept := self.app.at_once(asked, scope)) is None:
             return False
+        self._left -= 1
+        self._send(kept)
+        return True
+
+    def _send(self, kept: "Kept") -> None:
         usual = lines(self.server_state.default_headers)
         self.transport.write(b"".join((STATUS_LINE[kept.status], usual, kept.head, b"\r\n", kept.body)))
         self.server_state.total_requests += 1
-        self._left -= 1
         if self._watch is None:
             self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
-        return True
 
     def _end_if_idle(self) -> None:
         self._watch = None
         if not self._idle or self.timeout_keep_alive_task is not None:
             return  # Other requests came since, after which uvicorn looks itself.
-        if (left := self._heard_at + self.timeout_keep_alive - self.loop.time()) > 0:
-            self._watch = self.loop.call_later(left, self._end_if_idle)
+        left = self._heard_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0 or self._waits:
+            self._watch = self.loop.call_later(max(left, 0.0) or self.timeout_keep_alive, self._end_if_idle)
         else:
             self.transport.close()

@@ -5,7 +5,6 @@ span, path decoding, body size, common headers and the last resort live here.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
 from gateway.http.field_lines import fields, lines
 from gateway.http.paths import Namesakes, request_target, undecoded
+from gateway.http.request_ids import RequestIds
 from gateway.http.rfc9457 import Problem, UpstreamReference
 from gateway.limits import rates
 from gateway.observing.reporting import Reporter, current
@@ -44,6 +44,9 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 ASKED: Final = "gateway.asked"
 """Where the scope of a plain GET holds what it asks, once that was read."""
+
+DECISION: Final = "gateway.decision"
+"""Where it holds what was decided about its trace: there is one decision, however a request is served."""
 
 CRASHED: Final = "gateway.shortcut_crashed"
 """In a scope whose request has made the shortcut stumble: it is not tried again."""
@@ -89,6 +92,7 @@ class Edge:
         self._reporter = reporter
         self._log = log
         self._notice = notice
+        self._request_ids = RequestIds()
         self.heads = Heads()
         """What was asked with which head, of requests that were answered at once."""
 
@@ -118,11 +122,47 @@ class Edge:
             self._crashed(scope)
             return None
 
+    def soon(self, asked: Asked, scope: Scope, come: "Callable[[Kept | None], None]") -> bool:
+        """Whether there will be an answer in a moment, since somebody else waits for the same; asked after `at_once`.
+
+        Args:
+            asked: What is asked.
+            scope: As in `at_once`.
+            come: Called with the answer; with None: it has to be served like any other.
+        """
+        if self._shortcut is None or self._notice.given or CRASHED in scope:
+            return False
+        started = perf_counter()
+        try:
+            decision = scope[DECISION] = self._reporter.decide("GET", asked.headers)
+            # Where a trace is kept the wait is a span, which needs a task.
+            if decision.sampled or (joined := self._shortcut.join(asked, scope)) is None:
+                return False
+        except Exception:  # noqa: BLE001 - as in `at_once`
+            self._crashed(scope)
+            return False
+        flight, over = joined
+
+        def landed() -> None:
+            try:
+                answer = over()
+                if self._notice.given:
+                    answer = None  # A process that stops ends its connections, each with an answer of the long way.
+                elif answer is not None:
+                    answer = self._complete(answer, asked, scope, decision, started=started)
+            except Exception:  # noqa: BLE001 - as in `at_once`
+                self._crashed(scope)
+                answer = None
+            come(answer)
+
+        flight.then(landed)
+        return True
+
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         headers = _first_of_each(scope)
         began.set(asyncio.get_running_loop().time())
-        decision = self._reporter.decide(scope["method"], headers)
+        decision = scope.get(DECISION) or self._reporter.decide(scope["method"], headers)
         if (kept := await self._in_time(scope, decision, started)) is not None:
             await send({"type": "http.response.start", "status": kept.status, "headers": fields(kept.head)})
             await send({"type": "http.response.body", "body": kept.body})
@@ -133,7 +173,7 @@ class Edge:
         attempts.set(upstream_attempts)
         begun = self._reporter.began(scope, decision, started)
         exchange = scope["gateway.exchange"] = Exchange(
-            request_id=_request_id(),
+            request_id=self._request_ids.new(),
             public_url=self._public_url,
             path=scope["raw_path"].decode("latin-1"),
             trace_id=begun.trace_id,
@@ -174,7 +214,7 @@ class Edge:
 
     def _complete(self, kept: "Kept", asked: Asked, scope: Scope, decision: Decision, *, started: float) -> "Kept":
         """What is kept, with the headers that every answer has; the request is told of."""
-        request_id = _request_id()
+        request_id = self._request_ids.new()
         kept.head += b"".join(
             (
                 self._common(request_id, asked.headers.get(b"origin"), kept.principal.tenant),
@@ -223,10 +263,6 @@ _ALWAYS: Final = (
 def _first_of_each(scope: Scope) -> Headers:
     """The headers by name; of several with one name, the first."""
     return dict(reversed(scope["headers"]))
-
-
-def _request_id() -> str:
-    return f"req_{secrets.token_urlsafe(16)}"
 
 
 class _Answer:

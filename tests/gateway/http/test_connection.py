@@ -1,128 +1,32 @@
 """Answers that are sent while the request is still being read, seen from the socket."""
 
 import gc
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 import pytest
 
 from clients.sandbox.emulator import Sandbox
-from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.http.bounds import MOST_WAITING, STEP
 from gateway.http.connection import Connection
 from gateway.serving import server
 from gateway.settings import Settings
-from tests.support.gateway import RunningGateway, Tenant
+from tests.support.gateway import Tenant
+from tests.support.sockets import LIST, PATH, Caller, Watched, caller, get, known_head, sent_again, shown
 from tests.support.timing import until
-
-PATH = "/v1/features"
-LIST = "POST /features"
-
-
-class Watched(RunningGateway):
-    """A gateway that counts the requests that became tasks, and those that were known before they were parsed."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, traced=False)
-        self.tasks = 0
-        self.known = 0
-        edge: Any = self.app
-        inner = edge._in_time  # noqa: SLF001 - the one seam between what is sent at once and what becomes a task
-
-        async def counted(*request: Any) -> Any:
-            self.tasks += 1
-            return await inner(*request)
-
-        edge._in_time = counted  # noqa: SLF001 - as above
-        find = edge.heads.find
-
-        def seen(head: bytes) -> Any:
-            asked = find(head)
-            self.known += asked is not None
-            return asked
-
-        edge.heads.find = seen
-
-
-@pytest.fixture(scope="module")
-def settings(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Of a gateway without traces and without limits."""
-    return Settings(
-        database_url=Secret(f"sqlite:///{tmp_path_factory.mktemp('connection') / 'gateway.db'}"),
-        sandbox=sandbox_server.url,
-        limit_per_minute=0,
-        log_level="warning",
-    )
-
-
-@pytest.fixture(scope="module")
-def watched(settings: Settings) -> Iterator[Watched]:
-    """That gateway."""
-    with Watched(settings) as running:
-        yield running
 
 
 @pytest.fixture
 def secret(watched: Watched, sandbox: Sandbox) -> str:
     """Of a caller to whom the list has been shown."""
     return shown(Tenant(f"t{uuid4().hex[:12]}", watched, sandbox))
-
-
-def shown(tenant: Tenant) -> str:
-    """A token of a caller to whom the list has been shown: from now on it is at hand."""
-    with tenant.client() as client:
-        assert client.get(PATH).status_code == 200
-        return str(client.headers["authorization"].removeprefix("Bearer "))
-
-
-def get(secret: str, path: str = PATH, *more: str, version: str = "1.1") -> bytes:
-    """A request."""
-    lines = (f"GET {path} HTTP/{version}", "Host: x", f"Authorization: Bearer {secret}", *more, "", "")
-    return "\r\n".join(lines).encode()
-
-
-class Caller:
-    """One connection, read answer by answer."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.read = connection.makefile("rb")
-
-    def send(self, *requests: bytes) -> None:
-        """As they are."""
-        self.connection.sendall(b"".join(requests))
-
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """The next one: its status, its headers and its body."""
-        status = int(self.read.readline().split()[1])
-        headers = {}
-        while line := self.read.readline().strip().decode():
-            name, _, value = line.partition(": ")
-            headers[name] = value
-        return status, headers, self.read.read(int(headers.get("content-length", 0)))
-
-    @property
-    def ended(self) -> bool:
-        """Whether the other side has closed the connection; waits until there is something to know."""
-        return self.read.read(1) == b""
-
-
-@contextmanager
-def caller(running: RunningGateway) -> Iterator[Caller]:
-    """A connection for the length of the block."""
-    address = urlsplit(running.url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
-        yield (one := Caller(connection))
-        one.read.close()
 
 
 def sent_at_once(running: Watched, one: Caller, secret: str) -> tuple[int, dict[str, str], bytes]:
@@ -172,20 +76,6 @@ def test_a_head_that_is_known_is_not_parsed_again(watched: Watched, secret: str)
     assert list(again[1]) == list(parsed[1])
     assert again[1]["x-request-id"] != parsed[1]["x-request-id"]
     assert watched.tasks <= before + 1
-
-
-def sent_again(one: Caller, head: bytes) -> bool:
-    """Whether a request is answered."""
-    one.send(head)
-    return one.answer()[0] == 200
-
-
-def known_head(running: Watched, secret: str) -> bytes:
-    """One that is not parsed if it comes again."""
-    head, before = get(secret), running.known
-    with caller(running) as one:
-        until(lambda: sent_again(one, head) and running.known > before)
-    return head
 
 
 @pytest.mark.parametrize(
