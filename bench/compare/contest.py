@@ -20,6 +20,8 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     called: str = ""
     """As the table has it, where a server enters more than once."""
+    varied: bool = False
+    """Whether no two requests have the same head."""
 
     @property
     def name(self) -> str:
@@ -98,7 +100,13 @@ async def _run(entrant: Entrant, connections: int, seconds: float) -> Sample:
     server = entrant.server
     before = cpu_seconds(server.pid) if server.pid else 0.0
     run = await load(
-        Ask(url=f"{server.url}{entrant.path}", token=server.token, connections=connections, seconds=seconds)
+        Ask(
+            url=f"{server.url}{entrant.path}",
+            token=server.token,
+            connections=connections,
+            seconds=seconds,
+            varied=entrant.varied,
+        )
     )
     used = cpu_seconds(server.pid) - before if server.pid else 0.0
     return Sample(run=run, cpu_us=used / run.requests * 1e6)

@@ -43,6 +43,7 @@ async def contests(on: Stage, *, rounds: int, seconds: float) -> list[Contest]:
         ("gateway, one line each", SMALL, ""),
         (BFF, "/cached/domains", KEEPING),
     )
+    all_kept.insert(1, Entrant(server=found[OURS], path=SMALL, called="gateway, each head new", varied=True))
     asked = entrants(
         (MISSING, SMALL, OURS),
         ("nginx", "/domains", ""),

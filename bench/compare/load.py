@@ -18,6 +18,14 @@ from bench.compare.processes import CALLERS, placed
 _REPORT: Final = """
 wrk.headers["Authorization"] = "Bearer %s"
 wrk.method = "%s"
+local number = 0
+if %s then
+  request = function()
+    number = number + 1
+    wrk.headers["X-Number"] = number
+    return wrk.format()
+  end
+end
 done = function(summary, latency, requests)
   local failed = summary.errors.connect + summary.errors.read + summary.errors.write
                  + summary.errors.status + summary.errors.timeout
@@ -35,6 +43,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     seconds: float
     method: str = "GET"
+    varied: bool = False
+    """Whether no two requests have the same head."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +81,7 @@ async def load(ask: Ask) -> Run:
 
 async def _by_wrk(ask: Ask) -> Run:
     with NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_REPORT % (ask.token, ask.method))
+        script.write(_REPORT % (ask.token, ask.method, str(ask.varied).lower()))
         script.flush()
         said = await _said(
             [
@@ -108,8 +118,9 @@ async def _said(command: list[str]) -> bytes:
 class _Asking(asyncio.Protocol):
     """One connection, that asks again as soon as it is answered."""
 
-    def __init__(self, request: bytes, took: list[float], state: dict[str, Any]) -> None:
+    def __init__(self, request: bytes, took: list[float], state: dict[str, Any], *, varied: bool) -> None:
         self._request = request
+        self._varied = varied
         self._took = took
         self._state = state
         self._received = b""
@@ -144,22 +155,21 @@ class _Asking(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._asked = perf_counter()
-        self._transport.write(self._request)
+        number = b"x-number: %d.%d\r\n" % (id(self), len(self._took)) if self._varied else b""
+        self._transport.write(self._request + number + b"\r\n")
 
 
 async def _asked(ask: Ask) -> Run:
     parts = urlsplit(ask.url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    request = (
-        f"{ask.method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {ask.token}\r\n\r\n".encode()
-    )
+    request = f"{ask.method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {ask.token}\r\n".encode()
     began = perf_counter()
     took: list[float] = []
     state = {"open": ask.connections, "failed": 0, "ends": began + ask.seconds, "done": asyncio.Event()}
     loop = asyncio.get_running_loop()
     host, port = parts.hostname or "", parts.port or 80
     for _ in range(ask.connections):
-        await loop.create_connection(lambda: _Asking(request, took, state), host, port)
+        await loop.create_connection(lambda: _Asking(request, took, state, varied=ask.varied), host, port)
     await state["done"].wait()  # type: ignore[attr-defined]
     took.sort()
     return Run(

@@ -5,7 +5,7 @@ to look up an answer that is at hand. And what a head asks that came before need
 not be parsed to be known. Everything else is uvicorn's.
 """
 
-from asyncio import TimerHandle
+from asyncio import TimerHandle, Transport
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,12 @@ from gateway.http.field_lines import lines
 
 if TYPE_CHECKING:
     from gateway.shortcut import Kept
+
+MOST_HEADS: Final = 4
+"""That are known of one connection; callers that ask for more in turn have theirs parsed."""
+
+LONGEST_HEAD: Final = 2048
+"""Bytes; longer ones are parsed each time."""
 
 MOST_AT_ONCE: Final = 32
 """Answers to requests that came together; what is beyond lets other callers have their turn, too."""
@@ -38,6 +44,8 @@ class Connection(Bounded):
     """Requests of which the end was found in what has come last."""
     _asked: Asked | None = None
     """What the last of them asks, if it may come again."""
+    _known: dict[bytes, Asked]
+    """What was asked on this connection lately, by the heads as they came."""
     _found: Scope = None
     """What was found out of a request before it was parsed."""
     _waits = False
@@ -54,6 +62,11 @@ class Connection(Bounded):
     """Ends the connection if nothing comes after such an answer; one for many, for a new one each costs 5 µs."""
 
     @override
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._known = {}
+
+    @override
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         self._left = MOST_AT_ONCE
@@ -62,7 +75,7 @@ class Connection(Bounded):
             self.flow.pause_reading()
         elif not self._between or self._unread or not self._idle:
             super().data_received(data)
-        elif (asked := self.app.heads.find(data)) is None or not self._repeats(data, asked):
+        elif (asked := self._known.get(data)) is None or not self._repeats(data, asked):
             self._parsed = 0
             super().data_received(data)
             self._remember(data)
@@ -104,8 +117,11 @@ class Connection(Bounded):
 
     def _remember(self, data: bytes) -> None:
         """Know what came if it comes again, if it was the head of one request, and nothing else."""
-        if self._asked is not None and self._parsed == 1 and self._between:
-            self.app.heads.remember(data, self._asked)
+        if self._asked is None or self._parsed != 1 or not self._between or len(data) > LONGEST_HEAD:
+            return
+        self._known[data] = self._asked
+        if len(self._known) > MOST_HEADS:
+            del self._known[next(iter(self._known))]
 
     def _repeats(self, data: bytes, asked: Asked) -> bool:
         """Whether a request that was not parsed is answered, or will be, as nobody waits for another answer here."""

@@ -14,7 +14,7 @@ import msgspec
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
-from gateway.http.asked import Asked, Headers, Heads, read
+from gateway.http.asked import Asked, Headers, read
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
 from gateway.http.field_lines import fields, lines
@@ -93,8 +93,6 @@ class Edge:
         self._log = log
         self._notice = notice
         self._request_ids = RequestIds()
-        self.heads = Heads()
-        """What was asked with which head, of requests that were answered at once."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3)."""

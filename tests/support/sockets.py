@@ -29,14 +29,13 @@ class Watched(RunningGateway):
             return await inner(*request)
 
         edge._in_time = counted  # noqa: SLF001 - as above
-        find = edge.heads.find
+        at_once = edge.at_once
 
-        def seen(head: bytes) -> Any:
-            asked = find(head)
-            self.known += asked is not None
-            return asked
+        def seen(asked: Any, scope: Any) -> Any:
+            self.known += "type" not in scope  # Of ASGI, which is made while a request is parsed.
+            return at_once(asked, scope)
 
-        edge.heads.find = seen
+        edge.at_once = seen
 
 
 def shown(tenant: Tenant) -> str:
@@ -93,9 +92,8 @@ def sent_again(one: Caller, head: bytes) -> bool:
     return one.answer()[0] == 200
 
 
-def known_head(running: Watched, secret: str) -> bytes:
-    """One that is not parsed if it comes again."""
+def known_head(running: Watched, one: Caller, secret: str) -> bytes:
+    """One that is not parsed if it comes again on this connection."""
     head, before = get(secret), running.known
-    with caller(running) as one:
-        until(lambda: sent_again(one, head) and running.known > before)
+    until(lambda: sent_again(one, head) and running.known > before)
     return head

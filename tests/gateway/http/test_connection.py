@@ -15,7 +15,7 @@ import pytest
 from clients.sandbox.emulator import Sandbox
 from clients.secret import Secret
 from gateway.http.bounds import MOST_WAITING, STEP
-from gateway.http.connection import Connection
+from gateway.http.connection import LONGEST_HEAD, MOST_HEADS, Connection
 from gateway.serving import server
 from gateway.settings import Settings
 from tests.support.gateway import Tenant
@@ -59,23 +59,32 @@ def test_what_is_at_hand_becomes_no_task(watched: Watched, secret: str) -> None:
 
 
 def test_a_head_that_is_known_is_not_parsed_again(watched: Watched, secret: str) -> None:
-    """On any connection; the answer has the same form, and is a new one."""
-    head = get(secret, PATH, f"X-A: {uuid4()}")
+    """Its answer has the same form, and is a new one."""
     with caller(watched) as one:
-        known = watched.known
-        one.send(head)
+        head = known_head(watched, one, secret)
+        one.send(get(secret, PATH, "X-A: 1"))
         parsed = one.answer()
-        assert watched.known == known
-        until(lambda: sent_again(one, head) and watched.known > known)
-    with caller(watched) as other:
         before, known = watched.tasks, watched.known
-        other.send(head)
-        again = other.answer()
+        one.send(head)
+        again = one.answer()
 
     assert (watched.known, again[0], again[2]) == (known + 1, 200, parsed[2])
     assert list(again[1]) == list(parsed[1])
     assert again[1]["x-request-id"] != parsed[1]["x-request-id"]
     assert watched.tasks <= before + 1
+
+
+def test_heads_are_known_within_bounds(watched: Watched, secret: str) -> None:
+    """Of one connection a few, none of them long."""
+    with caller(watched) as one:
+        for number in range(3 * MOST_HEADS):
+            for _ in range(3):
+                assert sent_again(one, get(secret, PATH, f"X-A: {number}"))
+                assert sent_again(one, get(secret, PATH, f"X-A: {'a' * LONGEST_HEAD}{number}"))
+        known = [each._known for each in gc.get_objects() if isinstance(each, Connection)]  # noqa: SLF001 - nothing outside tells
+
+    assert max(len(heads) for heads in known) == MOST_HEADS
+    assert all(len(head) <= LONGEST_HEAD for heads in known for head in heads)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +99,9 @@ def test_a_head_that_is_known_is_not_parsed_again(watched: Watched, secret: str)
 )
 def test_a_known_head_within_a_request_is_none(watched: Watched, secret: str, begun: bytes, status: int) -> None:
     """What a request holds is never taken for another one, in whatever packets it comes."""
-    head = known_head(watched, secret)
-    begun = begun % len(head) if b"%" in begun else begun
     with caller(watched) as one:
+        head = known_head(watched, one, secret)
+        begun = begun % len(head) if b"%" in begun else begun
         one.send(begun)
         until(lambda: any(not each._between for each in gc.get_objects() if isinstance(each, Connection)))  # noqa: SLF001 - nothing outside tells
         one.send(head)

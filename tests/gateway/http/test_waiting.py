@@ -40,12 +40,13 @@ def crowd(
         seconds: How long the vendor takes.
     """
     tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
-    head = known_head(running, shown(tenant))
-    with tenant.client() as owner:
-        assert owner.post("/v1/cache/purge", json={}).status_code == 200
-    tenant.fails(LIST, "latency", seconds=seconds, times=1)
+    secret = shown(tenant)
     with ExitStack() as stack:
         first, *others = [stack.enter_context(caller(running)) for _ in range(size + 1)]
+        head, *_ = [known_head(running, one, secret) for one in (first, *others)]
+        with tenant.client() as owner:
+            assert owner.post("/v1/cache/purge", json={}).status_code == 200
+        tenant.fails(LIST, "latency", seconds=seconds, times=1)
         calls, tasks = tenant.calls(LIST), running.tasks
         first.send(head)
         until(lambda: tenant.calls(LIST) > calls and running.tasks > tasks)
