@@ -25,6 +25,7 @@ from gateway.http import failures
 from gateway.http.body import StrictRequest
 from gateway.http.cors import Cors
 from gateway.http.edge import Application, Edge
+from gateway.http.events import NoEvents
 from gateway.http.paths import Namesakes
 from gateway.limits.client_address import ClientAddress, Guesses
 from gateway.limits.load import Load
@@ -204,6 +205,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         ),
         openapi_config=None,
         logging_config=None,
+        event_emitter_backend=NoEvents,
     )
     app.state.settling = Settling(operations, KINDS, scenes=partial(scene_of, app.state), metrics=seen.metrics, log=log)
     gate.learn(app.routes)
