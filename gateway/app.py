@@ -53,12 +53,12 @@ from gateway.tokens.lifecycle import Recogniser, Tokens
 from gateway.tokens.lookups import Lookups
 from gateway.upstreams import Upstreams, scene_of, tenant_context
 from routes import ROUTERS
-from routes.docs.site import Site
 from routes.ownership import OWNERS
 from routes.settlement import KINDS
 
 if TYPE_CHECKING:
     from gateway.oidc.identity_provider import IdentityProvider
+    from routes.docs.site import Site
 
 DEPENDENCIES: Final = {
     "tenant": Provide(tenant_context, sync_to_thread=False),
@@ -73,6 +73,13 @@ def document() -> dict[str, Any]:
     from gateway import openapi  # noqa: PLC0415 - what makes it is needed once at most, and not to serve
 
     return openapi.document(ROUTERS, DEPENDENCIES)
+
+
+def _site(written: Callable[[], bytes]) -> "Site":
+    """The pages for people."""
+    from routes.docs.site import Site  # noqa: PLC0415 - what writes them is loaded where somebody reads them
+
+    return Site(written)
 
 
 def create_app(  # noqa: PLR0915 - a parts list: one line for each
@@ -198,7 +205,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "notice": notice,
                 "cache": cached,
                 "document": written,
-                "site": Site(written),
+                "site": cache(partial(_site, written)),
                 "operations": operations,
                 "settled_kinds": frozenset(name for name, kind in KINDS.items() if kind.settle is not None),
             }

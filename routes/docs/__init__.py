@@ -4,7 +4,7 @@ Beside them the page of the API itself, and what pages are made of.
 """
 
 import asyncio
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from litestar import Request, Response, Router, get
@@ -13,7 +13,9 @@ from litestar.params import FromPath
 from gateway.http.rfc9457 import Problem
 from gateway.needs import needs_nothing
 from gateway.problems import NotFound, catalogue
-from routes.docs.site import Site
+
+if TYPE_CHECKING:
+    from routes.docs.site import Site
 
 
 class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ async def get_problem(code: FromPath[str], request: Request[Any, Any, Any]) -> R
         raise NotFound("There is no such problem.")
     if not _for_people(request):
         return Response(ProblemPage.of(problem), headers={"Vary": "Accept"})
-    return (await asyncio.to_thread(_site(request).problem, problem)).given(request)
+    return (await asyncio.to_thread(lambda: _site(request).problem(problem))).given(request)
 
 
 @get("/docs", opt=needs_nothing(), operation_id="showApi", status_code=200, include_in_schema=False)
@@ -84,7 +86,7 @@ async def show_api(request: Request[Any, Any, Any]) -> Response[str]:
 @get("/docs/{name:str}", opt=needs_nothing(), operation_id="showPart", status_code=200, include_in_schema=False)
 async def show_part(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Give a part of a page."""
-    if (part := _site(request).part(name)) is None:
+    if (part := await asyncio.to_thread(lambda: _site(request).part(name))) is None:
         raise NotFound("There is no such file.")
     return part.given(request)
 
@@ -94,11 +96,11 @@ async def welcome(request: Request[Any, Any, Any]) -> Response[str]:
     """Lead people to the pages; to programs there is nothing here."""
     if "text/html" not in request.headers.get("accept", ""):
         raise NotFound("There is nothing at this path.")
-    return _site(request).welcome.given(request)
+    return (await asyncio.to_thread(lambda: _site(request).welcome)).given(request)
 
 
-def _site(request: Request[Any, Any, Any]) -> Site:
-    site: Site = request.app.state.site
+def _site(request: Request[Any, Any, Any]) -> "Site":
+    site: Site = request.app.state.site()
     return site
 
 
