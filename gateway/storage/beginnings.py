@@ -5,8 +5,8 @@ All within one transaction, which undoes what was written if something is in the
 
 import msgspec
 from sqlalchemy import ColumnElement, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.storage.connection import Connection
 from gateway.storage.database import Database
 from gateway.storage.operation_record import OPERATIONS, OperationRecord, only
 
@@ -49,7 +49,7 @@ class InstrumentSpent(Exception):
 
 async def begun(
     database: Database,
-    connection: AsyncConnection,
+    connection: Connection,
     record: OperationRecord,
     *,
     despite: str | None,
@@ -81,9 +81,7 @@ async def begun(
     return True
 
 
-async def _inserted(
-    database: Database, connection: AsyncConnection, record: OperationRecord, despite: str | None
-) -> bool:
+async def _inserted(database: Database, connection: Connection, record: OperationRecord, despite: str | None) -> bool:
     if record.instrument is not None and not database.embedded:
         # Two replicas that charge the same card at once are counted one after the other.
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:instrument, 0))")
@@ -101,7 +99,7 @@ async def _inserted(
     return inserted.rowcount > 0
 
 
-async def _raise_taken(connection: AsyncConnection, record: OperationRecord) -> None:
+async def _raise_taken(connection: Connection, record: OperationRecord) -> None:
     """Say what is in the way; what this transaction has done is undone with it."""
     if record.key_digest is not None:
         by_key = select(OPERATIONS).where(OPERATIONS.c.key_digest == record.key_digest)
@@ -120,7 +118,7 @@ def _same_resource(record: OperationRecord) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def _count_instrument(connection: AsyncConnection, record: OperationRecord, *, most: int, since: int) -> None:
+async def _count_instrument(connection: Connection, record: OperationRecord, *, most: int, since: int) -> None:
     """Count after the insert: SQLite lets one write at a time, and to read before would not hold others up."""
     if record.instrument is None:
         return

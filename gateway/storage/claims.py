@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.storage.connection import Connection
 from gateway.storage.database import METADATA
 
 # Without a foreign key: the default tenant has no row.
@@ -50,7 +50,7 @@ class AccountTaken(Exception):
         self.tenant = tenant
 
 
-async def take_turn(connection: AsyncConnection, *, steps: int = 1) -> None:
+async def take_turn(connection: Connection, *, steps: int = 1) -> None:
     """Wait until nobody else changes tenants; to be called before anything is read.
 
     Args:
@@ -60,7 +60,7 @@ async def take_turn(connection: AsyncConnection, *, steps: int = 1) -> None:
     await connection.execute(update(REVISION).values(revision=REVISION.c.revision + steps))
 
 
-async def claim(connection: AsyncConnection, tenant: str, claims: Claims) -> None:
+async def claim(connection: Connection, tenant: str, claims: Claims) -> None:
     """Claim accounts, all or none.
 
     Raises:
@@ -75,7 +75,7 @@ async def claim(connection: AsyncConnection, tenant: str, claims: Claims) -> Non
             await connection.execute(insert(CLAIMS).values(fingerprint=fingerprint, tenant=tenant, slot=slot))
 
 
-async def claim_free(connection: AsyncConnection, wanted: Mapping[str, tuple[str, str]]) -> None:
+async def claim_free(connection: Connection, wanted: Mapping[str, tuple[str, str]]) -> None:
     """Claim those accounts that are nobody's yet; `wanted` is tenant and slot by fingerprint."""
     taken = await owners(connection, wanted)
     for fingerprint, (tenant, slot) in wanted.items():
@@ -83,13 +83,13 @@ async def claim_free(connection: AsyncConnection, wanted: Mapping[str, tuple[str
             await connection.execute(insert(CLAIMS).values(fingerprint=fingerprint, tenant=tenant, slot=slot))
 
 
-async def reclaim_kept(connection: AsyncConnection, tenant: str, fingerprints: Iterable[str]) -> None:
+async def reclaim_kept(connection: Connection, tenant: str, fingerprints: Iterable[str]) -> None:
     """Claim what a vendor renewed, in place of what it renewed before; what is another's stays so."""
     await connection.execute(delete(CLAIMS).where(CLAIMS.c.tenant == tenant, CLAIMS.c.slot == KEPT_SLOT))
     await claim_free(connection, dict.fromkeys(fingerprints, (tenant, KEPT_SLOT)))
 
 
-async def owners(connection: AsyncConnection, fingerprints: Iterable[str]) -> dict[str, str]:
+async def owners(connection: Connection, fingerprints: Iterable[str]) -> dict[str, str]:
     """Whose accounts these are; those that are nobody's are left out."""
     query = select(CLAIMS.c.fingerprint, CLAIMS.c.tenant).where(CLAIMS.c.fingerprint.in_([*fingerprints]))
     return {row.fingerprint: row.tenant for row in (await connection.execute(query)).all()}

@@ -1,22 +1,22 @@
 """The connection to the database, and its schema."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import MetaData, Table, event, text
+from sqlalchemy import MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from clients.secret import Secret
 from gateway.storage import schema
+from gateway.storage.connection import Connection, Engine
+from gateway.storage.threads import MOST_CONNECTIONS, ThreadedEngine, threads
 from gateway.storage.tracing import trace_statements
 
 if TYPE_CHECKING:
-    import aiosqlite
     from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA: Final = MetaData()
@@ -37,7 +37,9 @@ _MIGRATION_LOCK: Final = 0x66756E6E656C
 _LACKING: Final = frozenset({"42P01", "42703"})
 """PostgreSQL's codes for a table and a column that are not there; our own file is always brought up to date."""
 
-_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+_AUTOCOMMIT: Final = "AUTOCOMMIT"
 
 
 class Unavailable(Exception):
@@ -59,13 +61,11 @@ class Database:
         self._url = _with_driver(url)
         self.embedded: bool = self._url.get_backend_name() == "sqlite"
         """Whether this is a file of our own, which we bring to the current schema ourselves."""
-        self._engine = _engine(self._url)
-        trace_statements(self._engine.sync_engine)
         # The same connections, differently used.
-        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine, self._reader = (_sqlite if self.embedded else _postgresql)(self._url)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
         """A connection whose work is kept if the block ends well, and undone otherwise.
 
         Raises:
@@ -79,7 +79,7 @@ class Database:
             raise _renamed(error) from error
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Connection]:
         """A connection on which each statement stands for itself: no transaction is begun and ended around a lookup.
 
         Raises:
@@ -110,9 +110,8 @@ class Database:
             Unavailable: The database failed.
         """
         try:
-            async with self._engine.connect() as connection:
+            async with (self._reader if self.embedded else self._engine).connect() as connection:
                 if self.embedded:
-                    _ = await connection.execution_options(isolation_level="AUTOCOMMIT")
                     await _use_wal(connection)
                     # Taken before the revision is read, so that two processes can't both begin.
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -153,33 +152,31 @@ def _with_driver(url: Secret) -> URL:
     return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
 
 
-def _engine(url: URL) -> AsyncEngine:
-    if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_SECONDS})
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS, "async_creator_fn": _opened})
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    return engine
+def _postgresql(url: URL) -> tuple[Engine, Engine]:
+    """Engines for transactions, and for statements that stand for themselves."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - six megabytes, of no use on SQLite
+
+    engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_SECONDS})
+    trace_statements(engine.sync_engine)
+    return engine, engine.execution_options(isolation_level=_AUTOCOMMIT)
 
 
-async def _opened(path: str, **how: Any) -> "aiosqlite.Connection":
-    """A connection to a file; where none comes about, nothing is left of the attempt either.
-
-    The driver lets its thread end by itself. It would tell that to the event
-    loop, which may be gone by then, and write a traceback to standard error.
-    """
-    import aiosqlite  # noqa: PLC0415 - of no use on PostgreSQL
-
-    connection = aiosqlite.connect(path, **how)
-    thread = connection._thread  # noqa: SLF001 - as SQLAlchemy does, whose part this is
-    thread.daemon = True
-    try:
-        return await connection
-    except sqlite3.Error:
-        await asyncio.to_thread(thread.join)
-        raise
+def _sqlite(url: URL) -> tuple[Engine, Engine]:
+    """The same for SQLite."""
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_SECONDS},
+        poolclass=QueuePool,
+        pool_size=MOST_CONNECTIONS,
+        max_overflow=0,  # A thread has its connection at once.
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    trace_statements(engine)
+    free = threads()
+    return ThreadedEngine(engine, free), ThreadedEngine(engine.execution_options(isolation_level=_AUTOCOMMIT), free)
 
 
-async def _use_wal(connection: AsyncConnection) -> None:
+async def _use_wal(connection: Connection) -> None:
     """Readers do not wait for the writer, from now on: the mode stays with the file.
 
     The change needs the file alone, and SQLite does not wait for that by itself.

@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 from sqlalchemy import BigInteger, Column, String, Table, Text, delete, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.claims import reclaim_kept, take_turn
+from gateway.storage.connection import Connection
 from gateway.storage.database import METADATA, Database
 
 # One row for each configured pair: a new pair in the configuration begins anew, by itself.
@@ -120,7 +120,7 @@ class KeptBearers:
                 update(KEPT_BEARERS).where(self._this, KEPT_BEARERS.c.renewed_by == holder).values(renewed_by=None)
             )
 
-    async def _read(self, connection: AsyncConnection) -> KeptRecord:
+    async def _read(self, connection: Connection) -> KeptRecord:
         row = (
             await connection.execute(select(KEPT_BEARERS.c.version, KEPT_BEARERS.c.sealed).where(self._this))
         ).one_or_none()

@@ -19,8 +19,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.storage.connection import Connection
 from gateway.storage.database import METADATA
 
 OPERATIONS = Table(
@@ -109,12 +109,12 @@ class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller was, or will be, told; maybe sealed."""
 
 
-async def records(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> list[OperationRecord]:
+async def records(connection: Connection, query: Select[tuple[object, ...]]) -> list[OperationRecord]:
     """What a query of whole rows finds."""
     rows = (await connection.execute(query)).all()
     return [OperationRecord(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's names
 
 
-async def only(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> OperationRecord | None:
+async def only(connection: Connection, query: Select[tuple[object, ...]]) -> OperationRecord | None:
     """What a query by something unique finds."""
     return next(iter(await records(connection, query)), None)

@@ -17,9 +17,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.claims import CLAIMS, KEPT_SLOT, REVISION, Claims, claim, claim_free, take_turn
+from gateway.storage.connection import Connection
 from gateway.storage.database import METADATA, Database
 from gateway.storage.kept_bearers import KEPT_BEARERS
 from gateway.storage.tokens import TOKENS, count_change
@@ -209,11 +209,11 @@ class TenantStore:
             await connection.execute(delete(CLAIMS).where(gone))
 
 
-async def _exists(connection: AsyncConnection, name: str) -> bool:
+async def _exists(connection: Connection, name: str) -> bool:
     return (await connection.execute(select(TENANTS.c.name).where(TENANTS.c.name == name))).first() is not None
 
 
-async def _set(connection: AsyncConnection, tenant: str, credentials: Mapping[str, Held]) -> None:
+async def _set(connection: Connection, tenant: str, credentials: Mapping[str, Held]) -> None:
     for slot, held in credentials.items():
         await connection.execute(insert(CREDENTIALS).values(tenant=tenant, slot=slot, **msgspec.structs.asdict(held)))
 

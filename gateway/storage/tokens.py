@@ -24,9 +24,9 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.principal import Mode, Principal
+from gateway.storage.connection import Connection
 from gateway.storage.database import METADATA, Database
 
 MOST_SECRETS: Final = 10
@@ -280,7 +280,7 @@ class TokenStore:
         return number
 
 
-async def count_change(connection: AsyncConnection) -> None:
+async def count_change(connection: Connection) -> None:
     """Within the transaction of the change, and last: the row is one for all."""
     await connection.execute(update(CHANGES).values(number=CHANGES.c.number + 1))
 

@@ -207,3 +207,28 @@ def test_a_file_that_can_not_be_opened_leaves_nothing_behind() -> None:
     for _ in range(50):
         with pytest.raises(Unavailable):
             run(Secret("sqlite:////nonexistent/folder/gateway.db"), looked)
+
+
+def test_a_caller_who_gives_up_leaves_nothing_half_done(url: Secret) -> None:
+    """Wherever it is caught, its work is kept whole or not at all, and its connection is there for the next one."""
+
+    async def twice(database: Database, name: str) -> None:
+        async with database.transaction() as connection:
+            for part in ("first", "second"):
+                await connection.execute(text("INSERT INTO parts VALUES (:name, :part)"), {"name": name, "part": part})
+
+    async def caught(database: Database) -> list[int]:
+        async with database.transaction() as connection:
+            await connection.execute(text("CREATE TABLE parts (name TEXT, part TEXT)"))
+        for turns in range(0, 600, 10):
+            task = asyncio.create_task(twice(database, str(turns)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        await asyncio.gather(*(twice(database, f"all at once {number}") for number in range(40)))
+        async with database.reading() as connection:
+            counts = text("SELECT DISTINCT count(*) FROM parts GROUP BY name")
+            return [*(await connection.execute(counts)).scalars()]
+
+    assert run(url, caught) == [2]
