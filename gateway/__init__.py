@@ -3,5 +3,11 @@
 from importlib.metadata import version
 from typing import Final
 
+from gateway.optional_parts import load
+
 VERSION: Final = version("funnel-gateway")
 """As in pyproject.toml, which is the one place where it is set."""
+
+# Here, since whatever imports them is imported after this.
+load("httpx", without=("pygments", "rich"))  # Its command line: four megabytes of what draws on terminals.
+load("litestar", later=("yaml",))  # For documents in YAML, of which we have none: one megabyte.

@@ -1,6 +1,5 @@
 """The first level: bytes in this process, bounded in number and in size."""
 
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from itertools import count
@@ -9,6 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.cache.topics import Lifetime
+from gateway.optional_parts import load
 
 T = TypeVar("T")
 
@@ -19,14 +19,9 @@ def _memory_backend() -> Any:
     The package loads the driver of each backend that is installed: of Redis,
     fifteen megabytes, which a process that shares nothing does without.
     """
-    hidden = "redis" not in sys.modules
-    if hidden:
-        sys.modules["redis"] = None  # type: ignore[assignment]  # as Python has it: can't be imported
-    try:
-        from aiocache import SimpleMemoryCache  # noqa: PLC0415 - see above
-    finally:
-        if hidden:
-            del sys.modules["redis"]
+    load("aiocache", without=("redis",))
+    from aiocache import SimpleMemoryCache  # noqa: PLC0415 - see above
+
     # Without a timeout: it would cost a timer for each of these dictionary look-ups.
     return SimpleMemoryCache(timeout=None)
 

@@ -151,6 +151,7 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
         PortTaken: The port for metrics is not to be had.
     """
     if workers == 1:
+        telemetry.load_sender()
         metrics = Metrics()
         with _numbers_served(settings, listening, metrics.exposition.registry):
             return _served(settings, listening, metrics=metrics)
@@ -189,6 +190,7 @@ def _numbers_served(
 
 def _worker(listening: socket.socket, told_ready: Callable[[], None]) -> int:
     """What each of several processes does."""
+    telemetry.load_sender()
     return _served(from_environment(to_serve=True), listening, supervised=True, told_ready=told_ready)
 
 

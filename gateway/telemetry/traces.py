@@ -5,6 +5,7 @@ nothing is exported, and nothing is kept.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
@@ -45,6 +46,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
+from gateway.optional_parts import load
 from gateway.telemetry.resource import resource
 
 FLUSH_SECONDS: Final = 3.0
@@ -343,10 +345,22 @@ def tracer_provider(
     """
     # The SDK reads the sampler and the batch sizes from the environment by itself.
     exporters = []
+    load_sender()
     if exports("traces"):
         exporters.append(BatchSpanProcessor(_Watched(OTLPSpanExporter(), collector or Collector())))
     receivers = (*exporters, *processors)
     return Provider(resource=who or resource(), sampler=_usual(), processors=receivers)
+
+
+def load_sender() -> None:
+    """Import what exporters send with, if anything is sent, before the first of them does so.
+
+    It would bring three megabytes of guesses at how a text is encoded, for
+    texts that do not say; a collector's answers are bytes that do.
+    """
+    if exports("traces") or exports("metrics"):
+        warnings.filterwarnings("ignore", message="Unable to find acceptable character detection dependency")
+        load("requests", without=("chardet", "charset_normalizer"))
 
 
 def exports(signal: str) -> bool:
