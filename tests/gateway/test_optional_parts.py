@@ -57,6 +57,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "alembic",  # The schema is current.
         "anyio._backends",  # Nothing is done by way of a task group.
         "charset_normalizer",  # The collector says how its answers are encoded.
+        "google.protobuf.internal.decoder",  # What makes messages is in C.
         "gateway.oidc",  # There is no issuer.
         "gateway.openapi",  # Nobody has asked for the document,
         "routes.docs.site",  # nor for a page.
