@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
@@ -204,6 +205,8 @@ def _served(
 ) -> int:
     telemetry.adopt_stdlib(telemetry.logger(settings.log_level, settings.log_format))
     notice = Notice()
+    # What Python remembers of the folders that it has looked through for modules: whoever imports more looks again.
+    sys.path_importer_cache.clear()
     configured = config(create_app(settings, notice=notice, metrics=metrics))
     configured.load()  # Imports the protocol, too.
     server = StoppableServer(
