@@ -58,9 +58,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "anyio._backends",  # Nothing is done by way of a task group.
         "charset_normalizer",  # The collector says how its answers are encoded.
         "google.protobuf.internal.decoder",  # What makes messages is in C.
+        "gateway.cli.tenants",  # The command is another.
+        "gateway.doctor",
         "gateway.oidc",  # There is no issuer.
         "gateway.openapi",  # Nobody has asked for the document,
         "routes.docs.site",  # nor for a page.
+        "logging.handlers",  # The log is our own.
         "pygments",  # Nothing is drawn on a terminal.
         "rich",
         "redis",  # Nothing is shared.
