@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from clients.secret import Secret
 from gateway.storage import schema
 from gateway.storage.connection import Connection, Engine
-from gateway.storage.threads import MOST_CONNECTIONS, ThreadedEngine, threads
+from gateway.storage.threads import MOST_CONNECTIONS, ThreadedEngine
 from gateway.storage.tracing import trace_statements
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        for engine in (self._reader, self._engine):
+            await engine.dispose()
 
 
 def _renamed(error: Exception) -> Unavailable:
@@ -167,13 +168,13 @@ def _sqlite(url: URL) -> tuple[Engine, Engine]:
         url,
         connect_args={"timeout": BUSY_SECONDS},
         poolclass=QueuePool,
-        pool_size=MOST_CONNECTIONS,
+        pool_size=2 * MOST_CONNECTIONS,
         max_overflow=0,  # A thread has its connection at once.
     )
     event.listen(engine, "connect", _prepare_sqlite)
     trace_statements(engine)
-    free = threads()
-    return ThreadedEngine(engine, free), ThreadedEngine(engine.execution_options(isolation_level=_AUTOCOMMIT), free)
+    # Each with threads of its own: who only reads waits for no writer, and a writer may wait for others for seconds.
+    return ThreadedEngine(engine), ThreadedEngine(engine.execution_options(isolation_level=_AUTOCOMMIT))
 
 
 async def _use_wal(connection: Connection) -> None:

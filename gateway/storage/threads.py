@@ -22,14 +22,15 @@ from gateway.storage.connection import Rows
 
 T = TypeVar("T")
 
-MOST_CONNECTIONS: Final = 3
-"""In use at a time; whoever comes then waits for one. SQLite has one writer, and Python does one thing at a time."""
+MOST_CONNECTIONS: Final = 2
+"""In use at a time by one engine; whoever comes then waits for one. SQLite has one writer, and Python does one thing at
+a time: with more of them the same work takes longer."""
 
 Threads = asyncio.LifoQueue[ThreadPoolExecutor]
 """Those that have nothing to do; the last one used is the first one taken."""
 
 
-def threads() -> Threads:
+def _threads() -> Threads:
     """One thread for each connection, none of which runs before it is used."""
     free = Threads()
     for _ in range(MOST_CONNECTIONS):
@@ -46,12 +47,11 @@ class ThreadedEngine:
 
     Args:
         engine: SQLAlchemy's; its connections may move from thread to thread, as those to SQLite files do.
-        free: Shared by all engines on the same connections.
     """
 
-    def __init__(self, engine: sqlalchemy.Engine, free: Threads) -> None:
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
-        self._free = free
+        self._free = _threads()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["ThreadedConnection"]:

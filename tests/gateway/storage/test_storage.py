@@ -1,9 +1,11 @@
 """What is kept, on both databases."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from time import time
 from typing import TypeVar
@@ -232,3 +234,29 @@ def test_a_caller_who_gives_up_leaves_nothing_half_done(url: Secret) -> None:
             return [*(await connection.execute(counts)).scalars()]
 
     assert run(url, caught) == [2]
+
+
+def test_who_reads_waits_for_no_writer(tmp_path: Path) -> None:
+    """However many wait for somebody else's lock, which may take seconds."""
+    url = Secret(f"sqlite:///{tmp_path / 'gateway.db'}")
+
+    async def write(database: Database) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("DELETE FROM parts"))
+
+    async def read_meanwhile(database: Database) -> int:
+        await database.migrate()
+        async with database.transaction() as connection:
+            await connection.execute(text("CREATE TABLE parts (name TEXT)"))
+        with closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writers = [asyncio.create_task(write(database)) for _ in range(10)]
+            await asyncio.wait(writers, timeout=0.2)
+            async with database.reading() as connection:
+                assert (await connection.execute(text("SELECT count(*) FROM parts"))).scalar_one() == 0
+            waiting = sum(not writer.done() for writer in writers)
+            other.execute("COMMIT")
+            await asyncio.gather(*writers)
+        return waiting
+
+    assert run(url, read_meanwhile) == 10
