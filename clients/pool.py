@@ -30,27 +30,34 @@ class Pool:
         self._tls = tls
         self._idle: deque[Connection] = deque()
 
-    async def take(self, *, fresh: bool, connect_seconds: float) -> tuple[Connection, bool]:
-        """A usable connection, and whether it was used before.
+    def idle(self) -> Connection | None:
+        """The usable one that was used last, which the vendor is least likely to have closed; None: there is none."""
+        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def open(self, seconds: float) -> Connection:
+        """A new one.
 
         Args:
-            fresh: Never one that was used before.
-            connect_seconds: For resolving, connecting and the TLS handshake together.
+            seconds: For resolving, connecting and the TLS handshake together.
 
         Raises:
             TimeoutError: It took too long.
             OSError: There is no connection to be had.
         """
-        if not fresh and (idle := self._newest_idle()) is not None:
-            return idle, True
-        async with asyncio.timeout(connect_seconds):
+        async with asyncio.timeout(seconds):
             _, connection = await asyncio.get_running_loop().create_connection(
                 Connection, self._host, self._port, ssl=self._tls, server_hostname=self._host if self._tls else None
             )
-        return connection, False
+        return connection
 
     def put_back(self, connection: Connection, *, keep: bool) -> None:
-        """End the use of a connection that was taken.
+        """End the use of a connection.
 
         Args:
             connection: The one.
@@ -68,13 +75,3 @@ class Pool:
         """Drop all idle connections."""
         while self._idle:
             self._idle.pop().close()
-
-    def _newest_idle(self) -> Connection | None:
-        """The one that was used last, which the vendor is least likely to have closed."""
-        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable and connection.idle_since >= oldest:
-                return connection
-            connection.close()
-        return None

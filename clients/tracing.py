@@ -108,17 +108,13 @@ def _attempt(
     return Attempt(
         operation=operation,
         method=request.method,
-        host=request.url.host,
-        port=_port(request),
+        host=request.extensions["origin"].host,
+        port=request.extensions["origin"].port,
         status=status,
         error=error,
         resend=request.extensions.get("resend_count", 0),
         seconds=seconds,
     )
-
-
-def _port(request: httpx.Request) -> int:
-    return request.url.port or {"http": 80, "https": 443}[request.url.scheme]
 
 
 def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
@@ -127,8 +123,8 @@ def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
     span.set_attributes(
         {
             HTTP_REQUEST_METHOD: request.method,
-            SERVER_ADDRESS: request.url.host,
-            SERVER_PORT: _port(request),
+            SERVER_ADDRESS: request.extensions["origin"].host,
+            SERVER_PORT: request.extensions["origin"].port,
             "url.template": operation.name.partition(" ")[2],
             "gateway.upstream": operation.upstream,
             "gateway.deadline.remaining": round(request.extensions["remaining"], 3),

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 from opentelemetry.trace import TracerProvider
@@ -30,11 +30,22 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 MOST_URLS: Final = 256
 """URLs that are remembered: every path without a parameter, and some with."""
 
+_JSON: Final = "application/json"
+_CSV: Final = "text/csv"
+
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests say how long their body is, also if it is empty (RFC 9110, 8.6)."""
 
 Judge = Callable[[httpx.Response, Operation], None]
 """Raises the `UpstreamError` that a whole reply amounts to; returns if the vendor says yes."""
+
+
+class Origin(NamedTuple):
+    """Whom a connection leads to."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class Upstream:
@@ -51,10 +62,14 @@ class Upstream:
     ) -> None:
         self._transport = transport
         # To take a URL apart takes longer than to send it, and most paths come again.
-        self._url = lru_cache(MOST_URLS)(lambda path: httpx.URL(f"{base_url}{path}"))
+        self._address = lru_cache(MOST_URLS)(lambda path: _address(f"{base_url}{path}"))
         # Identity: a compressed reply could unfold past every bound on its size.
         always = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
-        self._headers = {b"host": httpx.URL(base_url).netloc, **_bytes(always)}
+        always["host"] = httpx.URL(base_url).netloc.decode("ascii")
+        self._headers = {
+            media_type: httpx.Headers(always | ({"content-type": media_type} if media_type is not None else {}))
+            for media_type in (None, _JSON, _CSV)
+        }
 
     async def call(
         self,
@@ -77,21 +92,21 @@ class Upstream:
         Raises:
             UpstreamError: Whatever else happened; see `clients.errors`.
         """
-        sent = {**self._headers, **_bytes(headers or {})}  # Each once: that of the call counts.
-        body, media_type = (json, b"application/json") if csv is None else (csv, b"text/csv")
         method = operation.name.partition(" ")[0]
-        if body is not None:
-            sent[b"content-type"] = media_type
-        if body is not None or method in _WITH_BODY:
-            sent[b"content-length"] = b"%d" % len(body or b"")
+        body, media_type = (json, _JSON) if csv is None else (csv, _CSV)
+        url, origin = self._address(path)
         # Given a stream, httpx takes the headers as they are, instead of finding out what we know.
         request = httpx.Request(
             method,
-            self._url(path),
-            headers=sent,
+            url,
+            headers=self._headers[None if body is None else media_type],
             stream=httpx.ByteStream(body or b""),
-            extensions={"operation": operation},
+            extensions={"operation": operation, "origin": origin},
         )
+        if body is not None or method in _WITH_BODY:
+            request.headers["content-length"] = str(len(body or b""))
+        if headers is not None:
+            request.headers.update(headers)
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -99,8 +114,9 @@ class Upstream:
         await self._transport.aclose()
 
 
-def _bytes(headers: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {name.encode(): value.encode() for name, value in headers.items()}
+def _address(url: str) -> tuple[httpx.URL, Origin]:
+    parsed = httpx.URL(url)
+    return parsed, Origin(parsed.scheme, parsed.host, parsed.port or DEFAULT_PORTS[parsed.scheme])
 
 
 class Reply(httpx.Response):
@@ -144,7 +160,7 @@ class Socket(httpx.AsyncBaseTransport):
         self._judge = judge
         self._budget = budget
         self._tls = tls
-        self._pools: dict[tuple[str, str, int], Pool] = {}
+        self._pools: dict[Origin, Pool] = {}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -163,21 +179,22 @@ class Socket(httpx.AsyncBaseTransport):
 
     async def _answer(self, request: httpx.Request, operation: Operation) -> Answer:
         written = _written(request)
-        pool = self._pool(request.url)
+        pool = self._pool(request.extensions["origin"])
         loop = asyncio.get_running_loop()
         ends = loop.time() + request.extensions["seconds"]
         # With an empty budget a read goes where nothing has to be sent again.
         fresh = not operation.repeatable or "resend_count" in request.extensions or self._budget.empty
         while True:
+            idle = None if fresh else pool.idle()
             # What a dead connection has cost is not given to the next one anew.
             connect_seconds = min(request.extensions["connect_seconds"], ends - loop.time())
-            connection, used = await _connection(pool, operation, fresh=fresh, connect_seconds=connect_seconds)
+            connection = idle or await _opened(pool, operation, seconds=connect_seconds)
             keep = False
             try:
                 answer = await connection.exchange(written, seconds=max(0.0, ends - loop.time()))
                 keep = True
             except Silent as error:
-                if not used:
+                if idle is None:
                     raise Interrupted(str(error), operation=operation, sent=True) from error
                 self._budget.spend()  # For all we know the vendor has seen it.
                 fresh = True  # The vendor had closed it: a new one will tell.
@@ -191,10 +208,10 @@ class Socket(httpx.AsyncBaseTransport):
             finally:
                 pool.put_back(connection, keep=keep)
 
-    def _pool(self, url: httpx.URL) -> Pool:
-        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
+    def _pool(self, origin: Origin) -> Pool:
         if (pool := self._pools.get(origin)) is None:
-            pool = self._pools[origin] = Pool(*origin[1:], tls=self._tls if url.scheme == "https" else None)
+            tls = self._tls if origin.scheme == "https" else None
+            pool = self._pools[origin] = Pool(origin.host, origin.port, tls=tls)
         return pool
 
     @override
@@ -203,11 +220,9 @@ class Socket(httpx.AsyncBaseTransport):
             pool.close()
 
 
-async def _connection(
-    pool: Pool, operation: Operation, *, fresh: bool, connect_seconds: float
-) -> tuple[Connection, bool]:
+async def _opened(pool: Pool, operation: Operation, *, seconds: float) -> Connection:
     try:
-        return await pool.take(fresh=fresh, connect_seconds=connect_seconds)
+        return await pool.open(seconds)
     except TimeoutError as error:
         raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
     except OSError as error:
@@ -221,10 +236,10 @@ def _written(request: httpx.Request) -> bytes:
         ValueError: A header would end its line early; nothing that a caller
             sends becomes a header, so this is a mistake of ours.
     """
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [name + b": " + value for name, value in request.headers.raw]
-    head = b"\r\n".join(lines)
-    if {head.count(b"\r"), head.count(b"\n")} != {len(lines) - 1} or b"\0" in head:
+    first = b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)
+    headers = [b"%s: %s" % header for header in request.headers.raw]
+    head = b"\r\n".join((first, *headers))
+    if not head.count(b"\r") == head.count(b"\n") == len(headers) or b"\0" in head:
         raise ValueError("a header holds a line break")
     return b"%s\r\n\r\n%s" % (head, request.read())
 
