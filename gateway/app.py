@@ -25,8 +25,10 @@ from gateway.http import failures
 from gateway.http.body import StrictRequest
 from gateway.http.cors import Cors
 from gateway.http.edge import Application, Edge
+from gateway.http.encoded import Json
 from gateway.http.events import NoEvents
 from gateway.http.paths import Namesakes
+from gateway.idempotency import Ledgers
 from gateway.limits.client_address import ClientAddress, Guesses
 from gateway.limits.load import Load
 from gateway.limits.rates import Limits
@@ -51,7 +53,7 @@ from gateway.tokens.desk import token_desk
 from gateway.tokens.last_used import LastUsed
 from gateway.tokens.lifecycle import Recogniser, Tokens
 from gateway.tokens.lookups import Lookups
-from gateway.upstreams import Upstreams, scene_of, tenant_context
+from gateway.upstreams import Contexts, Upstreams, scene_of, tenant_context
 from routes import ROUTERS
 from routes.ownership import OWNERS
 from routes.settlement import KINDS
@@ -130,6 +132,12 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         keep_days=configured.operation_retention_days,
         sealing=Keyring.of(configured.encryption_keys),
     )
+    ledgers = Ledgers(
+        operations=operations,
+        settled=frozenset(name for name, kind in KINDS.items() if kind.settle is not None),
+        metrics=seen.metrics,
+        log=log,
+    )
     health = Health(
         database=database,
         shared=shared,
@@ -151,7 +159,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
             issuer.start()
         await tenancy.start()
         with sandbox(configured) as url:
-            app.state.upstreams = Upstreams(
+            upstreams = Upstreams(
                 configured,
                 directory=tenancy.directory,
                 bearers=tenancy.bearers,
@@ -159,6 +167,14 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 provider=provider,
                 vendors=seen.vendors,
                 log=log,
+            )
+            app.state.contexts = Contexts(
+                upstreams=upstreams,
+                cache=cached,
+                ownership=OwnershipStore(database),
+                ledgers=ledgers,
+                log=log,
+                public_url=configured.public_url,
             )
             settling: Settling = app.state.settling
             background = [asyncio.create_task(loop()) for loop in (audit.sweep, settling.sweep, settling.run)]
@@ -169,7 +185,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
                 await cached.close()
-                await app.state.upstreams.close()
+                await upstreams.close()
                 await last_used.close()
                 await tenancy.close()
                 await database.close()
@@ -186,6 +202,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         middleware=[gate],
         exception_handlers=failures.handlers(log),
         request_class=StrictRequest,
+        response_class=Json,
         lifespan=[lifespan],
         state=State(
             {
@@ -195,7 +212,6 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "tokens": tokens,
                 "metrics": seen.metrics,
                 "health": health,
-                "ownership": OwnershipStore(database),
                 "owners": OWNERS,
                 "log": log,
                 "audit_events": audit_events,
@@ -207,7 +223,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 "document": written,
                 "site": cache(partial(_site, written)),
                 "operations": operations,
-                "settled_kinds": frozenset(name for name, kind in KINDS.items() if kind.settle is not None),
+                "ledgers": ledgers,
             }
         ),
         openapi_config=None,

@@ -318,14 +318,26 @@ class Ledger:
         return digest_of([self._exchange.occurrence.instance, query, canonical])
 
 
+class Ledgers(msgspec.Struct, frozen=True, kw_only=True):
+    """Gives each request that was admitted its ledger, of what all of them have in common."""
+
+    operations: Operations
+    settled: frozenset[str]
+    """See `Ledger`."""
+    metrics: Metrics
+    log: Log
+
+    def of(self, request: Request[Any, Any, Any]) -> Ledger:
+        """What this request may send."""
+        principal = Exchange.of(request.scope).principal
+        assert principal is not None  # noqa: S101 - the gate has admitted this request
+        return Ledger(request, principal, self.operations, settled=self.settled, metrics=self.metrics, log=self.log)
+
+
 def ledger_of(request: Request[Any, Any, Any]) -> Ledger:
-    """What a request that was admitted may send."""
-    state = request.app.state
-    principal = Exchange.of(request.scope).principal
-    assert principal is not None  # noqa: S101 - the gate has admitted this request
-    return Ledger(
-        request, principal, state.operations, settled=state.settled_kinds, metrics=state.metrics, log=state.log
-    )
+    """The ledger of a request that was admitted."""
+    ledgers: Ledgers = request.app.state.ledgers
+    return ledgers.of(request)
 
 
 async def once(

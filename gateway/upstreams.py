@@ -36,11 +36,12 @@ from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Occurrence
-from gateway.idempotency import Ledger, ledger_of
+from gateway.idempotency import Ledger, Ledgers
 from gateway.observing.watching import Vendors
 from gateway.operations.outcomes import Operation
 from gateway.principal import Mode, Principal
 from gateway.settings import FunnelFluxSettings, FunnelFoxSettings, Settings
+from gateway.storage.ownership import OwnershipStore
 from gateway.subjects import Belongings
 from gateway.telemetry import Log
 from gateway.tenants.bearers import Shared
@@ -269,45 +270,63 @@ class Upstreams:
         return Authenticated(self._transports[domains.NAME, mode], held)
 
 
+class Contexts(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes what handlers are given, of what all requests have in common."""
+
+    upstreams: Upstreams
+    cache: Cache
+    ownership: OwnershipStore
+    ledgers: Ledgers
+    log: Log
+    public_url: str
+    """Before the path of every link."""
+
+    def of(self, request: Request[Any, Any, Any]) -> TenantContext:
+        """What the handler of this request is given."""
+        exchange = Exchange.of(request.scope)
+        principal = exchange.principal
+        assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
+        tenant, mode = principal.tenant, principal.mode
+        return TenantContext(
+            **msgspec.structs.asdict(self.upstreams.accounts(tenant, mode)),
+            principal=principal,
+            cache=exchange.cache or TenantCache(self.cache, tenant, mode, Reading()),
+            at=exchange.occurrence,
+            belongings=Belongings(self.ownership, tenant, mode, self.log),
+            cname_target=self.upstreams.cname_target(tenant),
+            ledger=self.ledgers.of(request),
+        )
+
+    def scene(self, operation: Operation) -> Scene:
+        """The place of a tenant whose operation is looked at, where there is no request."""
+        record = operation.record
+        mode = cast("Mode", record.mode)
+        return Scene(
+            **msgspec.structs.asdict(self.upstreams.accounts(record.tenant, mode)),
+            at=operation.at(self.public_url),
+            belongings=Belongings(self.ownership, record.tenant, mode, self.log),
+            cname_target=self.upstreams.cname_target(record.tenant),
+        )
+
+
 def tenant_context(request: Request[Any, Any, Any]) -> TenantContext:
     """The one dependency of a handler.
 
     One, because each independent dependency costs a task group.
     """
-    exchange = Exchange.of(request.scope)
-    principal = exchange.principal
-    assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
-    upstreams: Upstreams = request.app.state.upstreams
-    state = request.app.state
-    accounts = upstreams.accounts(principal.tenant, principal.mode)
-    cache: Cache = request.app.state.cache
-    return TenantContext(
-        **msgspec.structs.asdict(accounts),
-        principal=principal,
-        cache=exchange.cache or TenantCache(cache, principal.tenant, principal.mode, Reading()),
-        at=exchange.occurrence,
-        belongings=Belongings(state.ownership, principal.tenant, principal.mode, state.log),
-        cname_target=upstreams.cname_target(principal.tenant),
-        ledger=ledger_of(request),
-    )
+    contexts: Contexts = request.app.state.contexts
+    return contexts.of(request)
 
 
 def scene_of(state: State, operation: Operation) -> Scene:
-    """The place of a tenant whose operation is looked at, where there is no request.
+    """The same for what happens behind requests.
 
     Args:
         state: Of the application.
-        operation: The operation.
+        operation: Which is looked at.
     """
-    record = operation.record
-    mode = cast("Mode", record.mode)
-    upstreams: Upstreams = state.upstreams
-    return Scene(
-        **msgspec.structs.asdict(upstreams.accounts(record.tenant, mode)),
-        at=operation.at(state.settings.public_url),
-        belongings=Belongings(state.ownership, record.tenant, mode, state.log),
-        cname_target=upstreams.cname_target(record.tenant),
-    )
+    contexts: Contexts = state.contexts
+    return contexts.scene(operation)
 
 
 def _timeouts(settings: Settings) -> Timeouts:
