@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from litestar import Request
-from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -36,7 +35,7 @@ from gateway.problems import (
     ValidationFailed,
 )
 from gateway.scopes import SCOPES
-from gateway.subjects import Owned, Owners, check_owned, checked_place
+from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
 from gateway.tokens.lifecycle import Recogniser
 from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
@@ -137,90 +136,85 @@ class Gate(ASGIMiddleware):
 
     @override
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        declared: Needs | None = scope["route_handler"].opt.get("needs")
-        if declared is None or not declared.token:
-            await self._guarded(scope, declared, partial(next_app, scope, receive), send)
-            return
-        self._load.enter(money=declared.money)
-        try:
-            await self._guarded(scope, declared, partial(next_app, scope, receive), send)
-        finally:
-            self._load.leave()
-
-    async def _guarded(
-        self, scope: Scope, declared: Needs | None, rest: Callable[[Any], Awaitable[None]], send: Send
-    ) -> None:
-        handler = scope["route_handler"]
+        handler: Any = scope["route_handler"]
+        declared: Needs | None = handler.opt.get("needs")
         if scope["path_params"]:
             # A new dict: the router remembers the one it gave.
             scope["path_params"] = {name: decoded(text) for name, text in scope["path_params"].items()}
-        if declared is not None and isinstance(handler, HTTPRouteHandler):
-            if declared.token:
-                await self._admit(scope, declared, str(handler.operation_id))
-            if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
-                raise ValidationFailed("The query is not what is needed.", faults=faults)
-            if declared.token:
-                await self._keep_within_limits(scope, declared)
-                await self._check_owner(scope, declared)
-        elif scope.get("method") == "OPTIONS":
+        if declared is None:  # Of OPTIONS only: see `learn`.
             await _tell_methods(self._methods[scope["path_template"]], send)
-            return
-        await self._answered(scope, declared, rest, send)
+        elif declared.token:
+            self._load.enter(money=declared.money)
+            try:
+                await self._guarded(scope, declared, partial(next_app, scope, receive), send)
+            finally:
+                self._load.leave()
+        else:
+            _check_query(scope)
+            await next_app(scope, receive, send)
 
-    async def _answered(
-        self, scope: Any, declared: Needs | None, rest: Callable[[Any], Awaitable[None]], send: Send
-    ) -> None:
-        """Answer with what is kept, or else have the rest of the application answer."""
-        if declared is None or not declared.token or scope.get("method") != "GET":
+    async def _guarded(self, scope: Any, declared: Needs, rest: Callable[[Any], Awaitable[None]], send: Send) -> None:
+        """Let pass whoever may; answer with what is kept, or else have the rest of the application answer."""
+        exchange = Exchange.of(scope)
+        principal = await self._admit(scope, exchange, declared)
+        _check_query(scope)
+        if declared.money and within(exchange.standings):
+            await self._count("money", exchange, principal)
+        if declared.probe and within(exchange.standings):
+            await self._count("probe", exchange, principal)
+        if not within(exchange.standings):
+            exchange.before_answer = None
+            raise refused(exchange.standings)
+        if principal.subject is not None:
+            await self._check_owner(scope, declared.customer)
+        if scope["method"] != "GET":
             await rest(send)
             return
-        answer = self._answer(scope, declared, send)
-        if self.shows_the_way is not None and answer.topic is not None:
-            self.shows_the_way(scope, declared, answer.topic, answer.variant)
+        answer = self._answer(scope, exchange, declared, send)
         if not await answer.was_kept():
             await rest(answer)
 
-    def _answer(self, scope: Any, declared: Needs, send: Send) -> Answer:
+    def _answer(self, scope: Any, exchange: Exchange, declared: Needs, send: Send) -> Answer:
         """The way back of a GET, which knows what is kept for this caller."""
-        exchange = Exchange.of(scope)
-        principal = exchange.principal
+        admitted, principal = _admitted(scope), exchange.principal
         assert isinstance(principal, Principal)  # noqa: S101 - admitted a moment ago
         reading = Reading.of(scope["headers"])
-        if (admitted := _admitted(scope)) is not None and admitted.cache is not None:
+        if admitted is not None and admitted.cache is not None:
             own = admitted.cache
             own.reading = reading
         else:
             own = TenantCache(self._cache, principal.tenant, principal.mode, reading)
         exchange.cache = own
         topic = declared.cached
-        return Answer(
-            send,
-            own=own,
-            topic=topic(*scope["path_params"].values()) if callable(topic) else topic,
-            variant=variant(scope["path"], scope["query_string"], declared.folded),
-        )
+        if callable(topic):
+            topic = topic(*scope["path_params"].values())
+        name = variant(scope["path"], scope["query_string"], declared.folded)
+        # Who was admitted before has come by the way that would be shown.
+        if self.shows_the_way is not None and topic is not None and admitted is None:
+            self.shows_the_way(scope, declared, topic, name)
+        return Answer(send, own=own, topic=topic, variant=name)
 
-    async def _admit(self, scope: Any, declared: Needs, action: str) -> None:
+    async def _admit(self, scope: Any, exchange: Exchange, declared: Needs) -> Principal:
         """Find out who calls, count it, and let pass whom the route is open to."""
-        exchange = Exchange.of(scope)
-        principal = exchange.principal = scope.get(CALLER) or await self._caller(scope)
-        if (admitted := _admitted(scope)) is not None:
-            exchange.standings += [admitted.standing] if admitted.standing is not None else []
-        else:
-            await self._count("default", exchange)
+        principal: Principal = scope.get(CALLER) or await self._caller(scope)
+        exchange.principal = principal
+        if (admitted := _admitted(scope)) is None:
+            await self._count("default", exchange, principal)
+        elif admitted.standing is not None:
+            exchange.standings.append(admitted.standing)
         _check_scopes(principal, declared)
         # Beyond the limit nothing is recorded: who is told to wait must not fill the database.
-        if not declared.reads and scope.get("method") != "GET" and within(exchange.standings):
+        if scope["method"] != "GET" and not declared.reads and within(exchange.standings):
             exchange.target = dict(scope["path_params"])
+            action = str(scope["route_handler"].operation_id)
             exchange.before_answer = partial(self._audit.request, exchange, action)
         if principal.subject is not None:
             checked_place(scope, declared.customer, principal.subject)
+        return principal
 
-    async def _check_owner(self, scope: Any, declared: Needs) -> None:
-        """Ask whose the resource is that the path names, if the caller may reach one customer's only."""
-        customer, principal = declared.customer, Exchange.of(scope).principal
-        limited = principal is not None and principal.subject is not None
-        if limited and isinstance(customer, Owned) and customer.place == "path":
+    async def _check_owner(self, scope: Any, customer: Source | None) -> None:
+        """Ask whose the resource is that the path names, of a caller who may reach one customer's only."""
+        if isinstance(customer, Owned) and customer.place == "path":
             ident = scope["path_params"][customer.name]
             await check_owned(self._owners, tenant_context(Request(scope)), customer, ident)
 
@@ -245,20 +239,8 @@ class Gate(ASGIMiddleware):
                 problem.headers.setdefault("WWW-Authenticate", f"{REALM}{error}")
             raise
 
-    async def _keep_within_limits(self, scope: Any, declared: Needs) -> None:
-        exchange = Exchange.of(scope)
-        if within(exchange.standings):
-            if declared.money:
-                await self._count("money", exchange)
-            if declared.probe:
-                await self._count("probe", exchange)
-        if not within(exchange.standings):
-            exchange.before_answer = None
-            raise refused(exchange.standings)
-
-    async def _count(self, name: Name, exchange: Exchange) -> None:
-        assert exchange.principal is not None  # noqa: S101 - only a known caller is counted
-        standing = await self._limits.count(name, exchange.principal)
+    async def _count(self, name: Name, exchange: Exchange, principal: Principal) -> None:
+        standing = await self._limits.count(name, principal)
         if standing is not None:
             exchange.standings.append(standing)
 
@@ -266,6 +248,17 @@ class Gate(ASGIMiddleware):
 def _admitted(scope: Any) -> Admitted | None:
     found: Admitted | None = scope.get(ADMITTED)
     return found
+
+
+def _check_query(scope: Any) -> None:
+    """Whether a route takes what is in the query.
+
+    Raises:
+        ValidationFailed: Something in it is wrong.
+    """
+    handler = scope["route_handler"]
+    if faults := query.faults(handler, scope["query_string"], handler.opt["query"]):
+        raise ValidationFailed("The query is not what is needed.", faults=faults)
 
 
 def _check_scopes(principal: Principal, declared: Needs) -> None:
