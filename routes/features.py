@@ -1,5 +1,7 @@
 """Features: what a customer gets by buying."""
 
+from operator import attrgetter
+
 from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
@@ -25,7 +27,7 @@ async def list_features(
     """List features, sorted by ident; as they were up to a minute ago."""
     features = await tenant.cache.fetch(FEATURES, tenant.catalog.list_features)
     fetched_at = tenant.cache.fetched_at
-    found = page(features, key=lambda feature: feature.ident, limit=limit, cursor=cursor, fetched_at=fetched_at)
+    found = page(features, key=attrgetter("ident"), limit=limit, cursor=cursor, fetched_at=fetched_at)
     return found.showing([Feature.public(feature) for feature in found.data])
 
 

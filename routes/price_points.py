@@ -1,6 +1,7 @@
 """Price points: what can be bought."""
 
 import asyncio
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, Router, get, patch, post
@@ -54,7 +55,7 @@ async def list_price_points(
         and (currency is None or (point.currency is not None and point.currency.code.upper() == currency.upper()))
         and (feature is None or any(granted.ident == feature for granted in point.features or ()))
     ]
-    found = page(matching, key=lambda point: point.ident, limit=limit, cursor=cursor, fetched_at=fetched_at)
+    found = page(matching, key=attrgetter("ident"), limit=limit, cursor=cursor, fetched_at=fetched_at)
     return found.showing([PricePoint.public(point) for point in found.data])
 
 

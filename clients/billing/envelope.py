@@ -11,7 +11,7 @@ Source: FunnelFox seed, "Response format" and "Error handling".
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import msgspec
@@ -34,6 +34,10 @@ T = TypeVar("T")
 
 KNOWN_CODES = frozenset({"double_purchase", "invalid_price", "invalid_customer", "payment_failed"})
 """Codes whose meaning is documented: they count under any HTTP status, 5xx included unless money may have moved."""
+
+
+_JUDGED: Final = "judged"
+"""Where a reply holds what its envelope says, which is read once."""
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -71,10 +75,6 @@ class _Paid(msgspec.Struct, frozen=True):
     """Of a migration."""
 
 
-class _Enveloped(msgspec.Struct, Generic[T], frozen=True):
-    data: T
-
-
 def judge(reply: httpx.Response, operation: Operation) -> None:
     """Raise what the reply amounts to, unless the vendor says yes.
 
@@ -84,7 +84,7 @@ def judge(reply: httpx.Response, operation: Operation) -> None:
     Raises:
         UpstreamError: The most telling class of `clients.errors`.
     """
-    outcome = _outcome(reply)
+    outcome = reply.extensions[_JUDGED] = _outcome(reply)
     if reply.is_success and (outcome is not None or is_csv(reply, operation)):
         if outcome is None or outcome.status == "success":
             if outcome is not None and operation.kind == "money":
@@ -128,17 +128,14 @@ def decoded(
     Raises:
         Garbled: It lacks what the vendor documents, or has it in another type.
     """
-    outcome = _outcome(reply)
-    enveloped = outcome is not None and outcome.status is not None
-    form: Any = _Enveloped[shape] if enveloped else shape  # type: ignore[valid-type]  # a run-time type
+    outcome: _Outcome | None = reply.extensions[_JUDGED]
+    data = reply.content if outcome is None or outcome.status is None else outcome.data
     try:
-        answer = msgspec.json.Decoder(form, float_hook=fraction).decode(reply.content)
+        return msgspec.json.Decoder(shape, float_hook=fraction).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Garbled(
             "The answer is not of the documented shape.", operation=operation, status=reply.status_code
         ) from error
-    data: T = answer.data if enveloped else answer
-    return data
 
 
 def _outcome(reply: httpx.Response) -> _Outcome | None:

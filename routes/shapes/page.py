@@ -1,6 +1,7 @@
 """Lists: one page of rows, and where the next one begins."""
 
 import base64
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, Generic, TypeVar
@@ -56,10 +57,10 @@ def page(
     Raises:
         ValidationFailed: `cursor` is not one of ours.
     """
-    after = key_of(cursor) if cursor is not None else None
-    ordered = sorted((row for row in rows if after is None or key(row) > after), key=key)
-    data = ordered[:limit]
-    more = cursor_of(key(data[-1])) if len(ordered) > limit else None
+    ordered = sorted(rows, key=key)
+    first = bisect_right(ordered, key_of(cursor), key=key) if cursor is not None else 0
+    data = ordered[first : first + limit]
+    more = cursor_of(key(data[-1])) if len(ordered) > first + limit else None
     return Page(data=data, meta=Meta(count=len(data), next_cursor=more, fetched_at=fetched_at or datetime.now(UTC)))
 
 
