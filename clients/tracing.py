@@ -68,7 +68,8 @@ class Traced(httpx.AsyncBaseTransport):
         status: int | None = None
         failure: str | None = "Abandoned"
         with self._span(operation) as span:
-            _describe(span, request, operation)
+            if span.is_recording():
+                _describe(span, request, operation)
             self._propagator.inject(request.headers, setter=self._headers)
             try:
                 reply = await self._inner.handle_async_request(request)
@@ -118,8 +119,6 @@ def _attempt(
 
 
 def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
-    if not span.is_recording():
-        return
     span.set_attributes(
         {
             HTTP_REQUEST_METHOD: request.method,
