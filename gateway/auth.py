@@ -157,7 +157,8 @@ class Gate(ASGIMiddleware):
         """Let pass whoever may; answer with what is kept, or else have the rest of the application answer."""
         exchange = Exchange.of(scope)
         principal = await self._admit(scope, exchange, declared)
-        _check_query(scope)
+        if _admitted(scope) is None:  # Else the same path and query have passed before.
+            _check_query(scope)
         if declared.money and within(exchange.standings):
             await self._count("money", exchange, principal)
         if declared.probe and within(exchange.standings):
