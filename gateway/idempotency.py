@@ -125,9 +125,12 @@ class Ledger:
         self._settled = settled
         self._metrics = metrics
         self._log = log
-        self._kind = str(getattr(request.route_handler, "operation_id", None))
         self._undecided = State.PENDING
         self._begun: tuple[str, Intention] | None = None
+
+    @property
+    def _kind(self) -> str:
+        return str(getattr(self.request.route_handler, "operation_id", None))
 
     @property
     def mark(self) -> dict[str, str]:
