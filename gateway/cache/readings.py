@@ -93,6 +93,8 @@ class Reading:
     @property
     def status(self) -> Status | None:
         """What to say of the whole request; None: the cache had no part in it."""
+        if len(self.outcomes) == 1:
+            return self.outcomes[0].status
         return max((outcome.status for outcome in self.outcomes), key=_GRAVITY.index, default=None)
 
     @property

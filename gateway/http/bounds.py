@@ -6,7 +6,8 @@ from typing import Final
 
 from typing_extensions import override
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.http.upgrades import Unupgraded
 
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers; usual servers and balancers take from 8 to 64 KiB."""
@@ -28,8 +29,8 @@ _REFUSAL: Final = (
 )
 
 
-class Bounded(HttpToolsProtocol):
-    """Uvicorn's HTTP/1.1, with an end to heads, and to requests that are sent before the answers to others.
+class Bounded(Unupgraded):
+    """HTTP/1.1 with an end to heads, and to requests that are sent before the answers to others.
 
     A larger head is answered 431, and the connection is closed; the trailers of
     a chunked body are bounded alike, and end the connection without an answer.
@@ -102,14 +103,27 @@ class Bounded(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None before the first
 
     def _refuse(self) -> None:
-        """Read no more. Requests that came before on this connection are answered first."""
+        """Read no more."""
         if self._idle:
             self.transport.write(_REFUSAL)
             self.transport.close()
-        elif self.cycle.more_body:
-            self.transport.close()  # These are trailers: the request is not whole, and never will be.
         else:
-            self.cycle.keep_alive = False  # The newest one: with its answer the connection ends.
+            self._end_in_turn()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        # It is an answer to the newest request, if that is the one being served, and was not answered yet.
+        if self._idle or (self.cycle.more_body and not self.pipeline and not self.cycle.response_started):
+            super().send_400_response(msg)
+        else:
+            self._end_in_turn()
+
+    def _end_in_turn(self) -> None:
+        """End the connection when the requests that came before are answered: nothing said now would be about them."""
+        if self.cycle.more_body:
+            self.transport.close()  # The newest one is not whole, and never will be.
+        else:
+            self.cycle.keep_alive = False
 
 
 class _InTurn(FlowControl):

@@ -47,24 +47,26 @@ class Connection(Bounded):
     _known: dict[bytes, Asked]
     """What was asked on this connection lately, by the heads as they came."""
     _found: Scope = None
-    """What was found out of a request before it was parsed."""
+    """What was found out of the request that is parsed next, and is known: it goes into the scope that it will have."""
     _waits = False
     """Whether a request that was not parsed waits for what somebody else has asked for. Nothing is read meanwhile."""
     _ends = False
-    """Whether the connection has to end then."""
+    """Whether the connection has to end when that request is answered."""
     _answered = False
     """Whether the request that is being parsed has its answer."""
     _left = MOST_AT_ONCE
     """Answers that may still be sent at once."""
-    _heard_at = 0.0
+    _heard_at: float
     """When something came, or was answered late, by the loop's clock."""
-    _watch: TimerHandle | None = None
-    """Ends the connection if nothing comes after such an answer; one for many, for a new one each costs 5 µs."""
+    _watch: TimerHandle
+    """Ends the connection if nothing comes; one for its whole life, for a new one after each answer costs 5 µs."""
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._known = {}
+        self._heard_at = self.loop.time()
+        self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -111,8 +113,7 @@ class Connection(Bounded):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        self._watch.cancel()
         super().connection_lost(exc)
 
     def _remember(self, data: bytes) -> None:
@@ -126,6 +127,7 @@ class Connection(Bounded):
     def _repeats(self, data: bytes, asked: Asked) -> bool:
         """Whether a request that was not parsed is answered, or will be, as nobody waits for another answer here."""
         self.served = True
+        self._await_head()
         self._unset_keepalive_if_required()
         scope = {"scheme": self.scheme}
         if self._answers_with(asked, scope):
@@ -183,15 +185,13 @@ class Connection(Bounded):
         usual = lines(self.server_state.default_headers)
         self.transport.write(b"".join((STATUS_LINE[kept.status], usual, kept.head, b"\r\n", kept.body)))
         self.server_state.total_requests += 1
-        if self._watch is None:
-            self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
-        self._watch = None
-        if not self._idle or self.timeout_keep_alive_task is not None:
-            return  # Other requests came since, after which uvicorn looks itself.
-        left = self._heard_at + self.timeout_keep_alive - self.loop.time()
-        if left > 0 or self._waits:
-            self._watch = self.loop.call_later(max(left, 0.0) or self.timeout_keep_alive, self._end_if_idle)
+        if not self._idle or self._waits or self.timeout_keep_alive_task is not None:
+            left: float = self.timeout_keep_alive  # A request is being served; or was, and uvicorn looks itself.
+        else:
+            left = self._heard_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch = self.loop.call_later(left, self._end_if_idle)
         else:
             self.transport.close()

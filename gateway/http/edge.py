@@ -48,6 +48,9 @@ ASKED: Final = "gateway.asked"
 DECISION: Final = "gateway.decision"
 """Where it holds what was decided about its trace: there is one decision, however a request is served."""
 
+CAME: Final = "gateway.came"
+"""Where that of a request that has waited holds when it came, by the loop's clock and by `time.perf_counter`."""
+
 CRASHED: Final = "gateway.shortcut_crashed"
 """In a scope whose request has made the shortcut stumble: it is not tried again."""
 
@@ -131,6 +134,7 @@ class Edge:
         if self._shortcut is None or self._notice.given or CRASHED in scope:
             return False
         started = perf_counter()
+        scope[CAME] = (asyncio.get_running_loop().time(), started)
         try:
             decision = scope[DECISION] = self._reporter.decide("GET", asked.headers)
             # Where a trace is kept the wait is a span, which needs a task.
@@ -157,9 +161,9 @@ class Edge:
         return True
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
+        came, started = scope.get(CAME) or (asyncio.get_running_loop().time(), perf_counter())
+        began.set(came)
         headers = _first_of_each(scope)
-        began.set(asyncio.get_running_loop().time())
         decision = scope.get(DECISION) or self._reporter.decide(scope["method"], headers)
         if (kept := await self._in_time(scope, decision, started)) is not None:
             await send({"type": "http.response.start", "status": kept.status, "headers": fields(kept.head)})

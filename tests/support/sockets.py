@@ -92,8 +92,8 @@ def sent_again(one: Caller, head: bytes) -> bool:
     return one.answer()[0] == 200
 
 
-def known_head(running: Watched, one: Caller, secret: str) -> bytes:
+def known_head(running: Watched, one: Caller, secret: str, path: str = PATH) -> bytes:
     """One that is not parsed if it comes again on this connection."""
-    head, before = get(secret), running.known
+    head, before = get(secret, path), running.known
     until(lambda: sent_again(one, head) and running.known > before)
     return head

@@ -276,3 +276,40 @@ def test_a_connection_in_use_goes_on(brief: Watched, sandbox: Sandbox) -> None:
         one.send(get(secret))
         assert one.answer()[0] == 200
         assert one.ended
+
+
+def test_line_ends_between_known_heads_do_not_end_a_connection(watched: Watched, sandbox: Sandbox) -> None:
+    """Each request begins a new count of what its head may hold, parsed or not."""
+    secret = shown(Tenant(f"t{uuid4().hex[:12]}", watched, sandbox))
+    with caller(watched) as one:
+        head = known_head(watched, one, secret)
+        for _ in range(5):
+            one.send(b"\r\n" * 7000)
+            sleep(0.1)  # So that the head comes in a packet of its own.
+            one.send(head)
+            assert one.answer()[0] == 200
+
+
+def test_what_can_not_be_read_is_no_answer_to_those_before(watched: Watched, sandbox: Sandbox) -> None:
+    """Or the one before, which is being served, would seem to be refused; the connection ends after it."""
+    tenant = Tenant(f"t{uuid4().hex[:12]}", watched, sandbox)
+    secret = shown(tenant)
+    with tenant.client() as owner:
+        assert owner.post("/v1/cache/purge", json={}).status_code == 200
+    with caller(watched) as one:
+        one.send(get(secret), b"\x00\r\n\r\n")
+        assert one.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"\r\n", b"GET /health/live HTTP/1.1\r\nHost"], ids=["nothing", "a line end", "half a head"]
+)
+@pytest.mark.parametrize("before", [b"", b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["new", "used"])
+def test_who_goes_on_sending_nothing_is_left(brief: Watched, before: bytes, begun: bytes) -> None:
+    """Whatever was begun: an open connection is a place that another could have."""
+    with caller(brief) as one:
+        if before:
+            one.send(before)
+            assert one.answer()[0] == 200
+        one.send(begun)
+        assert one.ended

@@ -29,7 +29,7 @@ def places(running: Watched) -> int:
 
 @contextmanager
 def crowd(
-    running: Watched, sandbox: Sandbox, size: int, *, seconds: float = 0.5
+    running: Watched, sandbox: Sandbox, size: int, *, seconds: float = 0.5, fails: bool = False
 ) -> Iterator[tuple[Tenant, bytes, list[Caller]]]:
     """Callers who wait for a list that one before them has asked for; gives what each has sent, too.
 
@@ -38,6 +38,7 @@ def crowd(
         sandbox: The vendor.
         size: How many wait.
         seconds: How long the vendor takes.
+        fails: Whether it fails after that.
     """
     tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
     secret = shown(tenant)
@@ -47,6 +48,8 @@ def crowd(
         with tenant.client() as owner:
             assert owner.post("/v1/cache/purge", json={}).status_code == 200
         tenant.fails(LIST, "latency", seconds=seconds, times=1)
+        if fails:
+            tenant.fails(LIST, "status", status=500)
         calls, tasks = tenant.calls(LIST), running.tasks
         first.send(head)
         until(lambda: tenant.calls(LIST) > calls and running.tasks > tasks)
@@ -69,30 +72,35 @@ def test_who_waits_becomes_no_task(watched: Watched, sandbox: Sandbox) -> None:
     assert len({body for _, _, body in answers}) == 1
     assert ["; collapsed" in headers["cache-status"] for _, headers, _ in answers] == [False] + [True] * 20
     assert len({headers["x-request-id"] for _, headers, _ in answers}) == 21
-    assert float(answers[1][1]["server-timing"].partition("dur=")[2].partition(",")[0]) > 100
+    assert all(_total_ms(headers) > 100 for _, headers, _ in answers)
     assert tenant.calls(LIST) == calls
 
 
 def test_each_counts_once(settings: Settings, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Also where the load fails, and each is told on the long way."""
+    """Also where the load fails, and each is told on the long way, with the time that it has waited."""
     own = {"limit_per_minute": 1000, "database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}")}
     with Watched(msgspec.structs.replace(settings, **own)) as running:
         with crowd(running, sandbox, 8) as (_, _, waiting):
-            answered = [_left(one) for one in waiting]
-        with crowd(running, sandbox, 8) as (tenant, _, waiting):
-            tenant.fails(LIST, "status", status=500)
-            refused = [_left(one) for one in waiting]
+            answered = [one.answer() for one in waiting]
+        with crowd(running, sandbox, 8, fails=True) as (_, _, waiting):
+            refused = [one.answer() for one in waiting]
         until(lambda: places(running) == 0)
 
-    for each in (answered, refused):
-        most = max(each)
-        assert sorted(each) == list(range(most - 8, most + 1))
+    assert {status for status, _, _ in answered} == {200}
+    assert {status for status, _, _ in refused} == {502}
+    assert all(_total_ms(headers) > 300 for _, headers, _ in refused)
+    for answers in (answered, refused):
+        left = [_left(headers) for _, headers, _ in answers]
+        assert sorted(left) == list(range(max(left) - 8, max(left) + 1))
 
 
-def _left(one: Caller) -> int:
+def _left(headers: dict[str, str]) -> int:
     """What is left of the caller's limit."""
-    _, headers, _ = one.answer()
     return int(headers["ratelimit"].partition("r=")[2].partition(";")[0])
+
+
+def _total_ms(headers: dict[str, str]) -> float:
+    return float(headers["server-timing"].partition("dur=")[2].partition(",")[0])
 
 
 def test_what_is_sent_meanwhile_is_answered_after_it(watched: Watched, sandbox: Sandbox) -> None:
@@ -163,3 +171,25 @@ def test_who_waits_is_not_idle(
         waiting[1].send(head)
         assert waiting[1].answer()[0] == 200
         assert all(one.ended for one in waiting)
+
+
+def test_who_waits_keeps_to_the_deadline(settings: Settings, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Counted from when the request came, not from when what it has waited for was there."""
+    own = {"deadline_seconds": 2.0, "database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}")}
+    with Watched(msgspec.structs.replace(settings, **own)) as running:
+        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
+        secret = shown(tenant)
+        with tenant.client() as owner, caller(running) as first, caller(running) as other:
+            path = "/v1/domains?expand=readiness&limit=1"
+            head, _ = [known_head(running, one, secret, path) for one in (first, other)]
+            assert owner.post("/v1/cache/purge", json={}).status_code == 200
+            tenant.fails("GET /domains", "latency", seconds=1.5, times=1)
+            tenant.fails("GET /domains/{domain}", "latency", seconds=20)
+            calls = tenant.calls("GET /domains")
+            first.send(head)
+            until(lambda: tenant.calls("GET /domains") > calls)
+            other.send(head)
+            first.answer()
+            _, headers, _ = other.answer()
+
+    assert _total_ms(headers) < 2700
