@@ -195,4 +195,4 @@ def test_who_waits_keeps_to_the_deadline(settings: Settings, sandbox: Sandbox, t
             took = monotonic() - at
 
     assert took < 3.0  # Of 3.5 that it would take from then on.
-    assert _total_ms(headers) == pytest.approx(took * 1000, abs=300)
+    assert _total_ms(headers) > 1500  # With what it has waited.
