@@ -8,11 +8,12 @@ from typing import Any, Final
 from gateway.cache.readings import Outcome
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
-from gateway.http.field_lines import fields, lines
+from gateway.http.field_lines import fields
 
 Send = Callable[[Any], Awaitable[None]]
 
 OK: Final = 200
+NOT_MODIFIED: Final = 304
 
 _JSON: Final = b"application/json"
 
@@ -49,7 +50,10 @@ class Answer:
         """Answer with what was rendered before; False: there is nothing that will do."""
         if self.topic is None or (found := await self._own.rendered(self.topic, self.variant)) is None:
             return False
-        await self._answered(found.about, found.body, found.etag)
+        shown, none_match = self._own.reading.shown, self._own.reading.none_match
+        status, head, body = whole(found.about, found.body, etag=found.etag, shown=shown, none_match=none_match)
+        await self._send({"type": "http.response.start", "status": status, "headers": fields(head)})
+        await self._send({"type": "http.response.body", "body": body})
         return True
 
     async def __call__(self, message: Any) -> None:
@@ -68,16 +72,13 @@ class Answer:
             await self._send(start)
             await self._send(message)
             return
-        etag = self._etag(body)
+        etag, reading = self._etag(body), self._own.reading
         self._own.render(self.variant, body, etag=etag, media_type=media_type)
-        await self._answered(lines(start["headers"]), body, etag)
-
-    async def _answered(self, about: bytes, body: bytes, etag: bytes) -> None:
-        """Send a whole answer, or that it is the one which the caller has."""
-        reading = self._own.reading
-        status, head, body = whole(about, body, etag=etag, shown=reading.shown, none_match=reading.none_match)
-        await self._send({"type": "http.response.start", "status": status, "headers": fields(head)})
-        await self._send({"type": "http.response.body", "body": body})
+        if reading.none_match is not None and _matches(reading.none_match, etag):
+            start["status"], start["headers"], message["body"] = NOT_MODIFIED, [], b""
+        start["headers"] = [*start["headers"], (b"etag", etag), *fields(_told(reading.shown))]
+        await self._send(start)
+        await self._send(message)
 
     def _etag(self, body: bytes) -> bytes:
         fetched_at = _FETCHED_AT.search(body, max(0, len(body) - _TAIL))
@@ -100,7 +101,7 @@ def whole(
     """
     told = b"etag: %b\r\n%b" % (etag, _told(shown))
     if none_match is not None and _matches(none_match, etag):
-        return 304, told, b""
+        return NOT_MODIFIED, told, b""
     return OK, about + told, body
 
 
@@ -131,19 +132,16 @@ def _told(shown: Outcome | None) -> bytes:
 
 def cache_status(outcome: Outcome) -> bytes:
     """The `Cache-Status` of an outcome (RFC 9211)."""
-    if outcome.status == "hit" and outcome.detail is None:
-        return b"gateway; hit; ttl=%d" % outcome.ttl
-    parts = ["gateway"]
-    parts.append(f"fwd={outcome.forwarded}" if outcome.forwarded is not None else "hit")
+    told = f"gateway; fwd={outcome.forwarded}" if outcome.forwarded is not None else "gateway; hit"
     if outcome.fresh > 0:
-        parts.append(f"ttl={outcome.ttl}")
-    if outcome.status in {"miss", "collapsed"} and outcome.held is not None:
-        parts.append("stored")
+        told += f"; ttl={outcome.ttl}"
+    if outcome.held is not None and outcome.status in {"miss", "collapsed"}:
+        told += "; stored"
     if outcome.status == "collapsed":
-        parts.append("collapsed")
+        told += "; collapsed"
     if outcome.detail is not None:
-        parts.append(f"detail={outcome.detail}")
-    return "; ".join(parts).encode()
+        told += f"; detail={outcome.detail}"
+    return told.encode()
 
 
 def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

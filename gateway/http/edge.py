@@ -386,8 +386,9 @@ def _too_large(largest: int) -> ContentTooLarge:
 
 def _timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
     """The line of the `Server-Timing` field: the total, the cache, then each attempt at a vendor, in milliseconds."""
-    parts = [f"server-timing: total;dur={(perf_counter() - started) * 1000:.1f}"]
+    told = f"server-timing: total;dur={(perf_counter() - started) * 1000:.1f}"
     if cached is not None:
-        parts.append(f"cache;desc={cached}")
-    parts += [f"{operation.upstream};dur={seconds * 1000:.1f}" for operation, seconds in upstream_attempts]
-    return f"{', '.join(parts)}\r\n".encode()
+        told += f", cache;desc={cached}"
+    for operation, seconds in upstream_attempts:
+        told += f", {operation.upstream};dur={seconds * 1000:.1f}"
+    return f"{told}\r\n".encode()

@@ -64,7 +64,9 @@ class Instrument:
         return tuple(sample.labels[name] for name in self._names)
 
     def _of(self, labels: Labels) -> Any:
-        if labels not in self._series and len(self._series) >= MOST_SERIES:
+        if (series := self._series.get(labels)) is not None:
+            return series
+        if len(self._series) >= MOST_SERIES:
             labels = (REST,) * len(labels)
         if (series := self._series.get(labels)) is None:
             series = self._series[labels] = self._prometheus.labels(*labels) if labels else self._prometheus
