@@ -35,7 +35,7 @@ CLOSING_SECONDS: Final = 10.0
 FIRST_INHERITED: Final = 3
 """The first file descriptor that a service manager hands over (`sd_listen_fds`)."""
 
-GARBAGE: Final = (20_000, 20, 20)
+GARBAGE: Final = (50_000, 20, 20)
 """New objects, and rounds of each generation, after which garbage is looked for. What we make goes by itself, without
 cycles; Python's own 700 has all requests that wait for a slow vendor looked through, and the others stand still."""
 
