@@ -191,7 +191,7 @@ class Gate(ASGIMiddleware):
             topic = topic(*scope["path_params"].values())
         name = variant(scope["path"], scope["query_string"], declared.folded)
         # Who was admitted before has come by the way that would be shown.
-        if self.shows_the_way is not None and topic is not None and admitted is None:
+        if self.shows_the_way is not None and topic is not None and admitted is None and self._cache.keeps(topic):
             self.shows_the_way(scope, declared, topic, name)
         return Answer(send, own=own, topic=topic, variant=name)
 

@@ -203,6 +203,10 @@ class Cache:
             counts=self.counts,
         )
 
+    def keeps(self, topic: Topic) -> bool:
+        """Whether anything is kept of a topic, as the settings have it."""
+        return self.lifetimes[topic.kind].fresh > 0
+
     def find(self, key: str) -> tuple[Held, float] | None:
         """What is kept, and its age in seconds; nothing that is past its end."""
         if (held := self.memory.find(key)) is None:

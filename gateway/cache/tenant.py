@@ -70,7 +70,7 @@ class TenantCache:
         Raises:
             UpstreamError: The vendor could not be asked, and nothing that is kept will do.
         """
-        if self._cache.lifetimes[topic.kind].fresh <= 0:
+        if not self._cache.keeps(topic):
             self.saw(Outcome(status="bypass", forwarded="bypass"))
             return await load()
         key, source = self._key(topic), Source(topic, load, whole)
