@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from litestar import Request
 from litestar.middleware import ASGIMiddleware
@@ -18,13 +18,13 @@ from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
 from gateway.http import query
+from gateway.http.ahead import Ahead
 from gateway.http.exchange import Exchange
 from gateway.http.paths import decoded
 from gateway.http.rfc9457 import Problem
 from gateway.limits.client_address import Guesses
 from gateway.limits.load import Load
 from gateway.limits.rates import Limits, Name, refused, within
-from gateway.limits.windows import Standing
 from gateway.needs import Needs, UndeclaredRoute
 from gateway.principal import Principal
 from gateway.problems import (
@@ -41,22 +41,6 @@ from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
-
-
-CALLER: Final = "gateway.caller"
-"""Where a request's scope of ASGI holds its `Principal`, once that is known."""
-
-ADMITTED: Final = "gateway.admitted"
-"""Where it holds its `Admitted`, if there is one."""
-
-
-class Admitted(NamedTuple):
-    """A request that was counted before it was routed."""
-
-    standing: Standing | None
-    """The limit that the request counted against."""
-    cache: TenantCache | None
-    """Knows the load that was waited for; None: none was."""
 
 
 class Gate(ASGIMiddleware):
@@ -157,7 +141,7 @@ class Gate(ASGIMiddleware):
         """Let pass whoever may; answer with what is kept, or else have the rest of the application answer."""
         exchange = Exchange.of(scope)
         principal = await self._admit(scope, exchange, declared)
-        if _admitted(scope) is None:  # Else the same path and query have passed before.
+        if not Ahead.of(scope).counted:  # Else the same path and query have passed before.
             _check_query(scope)
         if declared.money and within(exchange.standings):
             await self._count("money", exchange, principal)
@@ -177,11 +161,11 @@ class Gate(ASGIMiddleware):
 
     def _answer(self, scope: Any, exchange: Exchange, declared: Needs, send: Send) -> Answer:
         """The way back of a GET, which knows what is kept for this caller."""
-        admitted, principal = _admitted(scope), exchange.principal
+        ahead, principal = Ahead.of(scope), exchange.principal
         assert isinstance(principal, Principal)  # noqa: S101 - admitted a moment ago
         reading = Reading.of(scope["headers"])
-        if admitted is not None and admitted.cache is not None:
-            own = admitted.cache
+        if ahead.cache is not None:
+            own = ahead.cache
             own.reading = reading
         else:
             own = TenantCache(self._cache, principal.tenant, principal.mode, reading)
@@ -190,19 +174,20 @@ class Gate(ASGIMiddleware):
         if callable(topic):
             topic = topic(*scope["path_params"].values())
         name = variant(scope["path"], scope["query_string"], declared.folded)
-        # Who was admitted before has come by the way that would be shown.
-        if self.shows_the_way is not None and topic is not None and admitted is None and self._cache.keeps(topic):
+        # Who was counted before has come by the way that would be shown.
+        if self.shows_the_way is not None and topic is not None and not ahead.counted and self._cache.keeps(topic):
             self.shows_the_way(scope, declared, topic, name)
         return Answer(send, own=own, topic=topic, variant=name)
 
     async def _admit(self, scope: Any, exchange: Exchange, declared: Needs) -> Principal:
         """Find out who calls, count it, and let pass whom the route is open to."""
-        principal: Principal = scope.get(CALLER) or await self._caller(scope)
+        ahead = Ahead.of(scope)
+        principal = ahead.caller or await self._caller(scope)
         exchange.principal = principal
-        if (admitted := _admitted(scope)) is None:
+        if not ahead.counted:
             await self._count("default", exchange, principal)
-        elif admitted.standing is not None:
-            exchange.standings.append(admitted.standing)
+        elif ahead.standing is not None:
+            exchange.standings.append(ahead.standing)
         _check_scopes(principal, declared)
         # Beyond the limit nothing is recorded: who is told to wait must not fill the database.
         if scope["method"] != "GET" and not declared.reads and within(exchange.standings):
@@ -244,11 +229,6 @@ class Gate(ASGIMiddleware):
         standing = await self._limits.count(name, principal)
         if standing is not None:
             exchange.standings.append(standing)
-
-
-def _admitted(scope: Any) -> Admitted | None:
-    found: Admitted | None = scope.get(ADMITTED)
-    return found
 
 
 def _check_query(scope: Any) -> None:

@@ -20,13 +20,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from gateway.auth import ADMITTED, CALLER, Admitted, bearer
+from gateway.auth import bearer
 from gateway.cache.answers import whole
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache, Flight
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
+from gateway.http.ahead import Ahead
 from gateway.http.asked import Asked
 from gateway.http.paths import request_target
 from gateway.http.rfc9457 import Problem
@@ -106,16 +107,16 @@ class Shortcut:
         if len(self._targets) > MOST_TARGETS:
             self._targets.popitem(last=False)
 
-    def at_once(self, asked: Asked, scope: Any) -> Kept | None:
-        """The answer, if nothing has to be waited for; else the request takes along what is known of it.
+    def at_once(self, asked: Asked, ahead: Ahead) -> Kept | None:
+        """The answer, if nothing has to be waited for.
 
         Args:
-            asked: What it asks.
-            scope: Of ASGI, as far as there is one.
+            asked: What is asked.
+            ahead: Given what is found out, which the request takes along if there is no answer.
         """
         if self._load.full or not self._limits.alone or (target := self._targets.get(asked.target)) is None:
             return None
-        principal = scope[CALLER] = self._tokens.known(asked.secret_hash)
+        principal = ahead.caller = self._tokens.known(asked.secret_hash)
         if principal is None or not _may_have(target, principal):
             return None
         if (found := TenantCache.at_hand(self._cache, principal, target.topic, target.variant)) is None:
@@ -123,33 +124,33 @@ class Shortcut:
         standing = self._limits.count_alone("default", principal)
         if standing is not None and not standing.admitted:
             return None  # And so not counted.
-        scope[ADMITTED] = Admitted(standing, None)
+        ahead.counted, ahead.standing = True, standing
         self._targets.move_to_end(asked.target)
         self._cache.counts.hit += 1
         return _kept(target, principal, standing, found, asked=asked)
 
-    def join(self, asked: Asked, scope: Any) -> tuple[Flight, Callable[[], Kept | None]] | None:
+    def join(self, asked: Asked, ahead: Ahead, scheme: str) -> tuple[Flight, Callable[[], Kept | None]] | None:
         """A load that somebody else has begun, and what gives the answer once it has ended.
 
-        What can't be answered even then knows the load on the long way. Called after `at_once`, with the same; what is
-        returned has to be called, for the request takes a place until then.
+        What can't be answered even then knows the load on the long way. Called after `at_once`, which has found out who
+        asks; what is returned has to be called, for the request takes a place until then.
         """
-        target, principal = self._targets.get(asked.target), scope.get(CALLER)
+        target, principal = self._targets.get(asked.target), ahead.caller
         if target is None or principal is None or not _may_have(target, principal):
             return None
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
         if (flight := own.join(target.topic)) is None:
             return None
         standing = self._limits.count_alone("default", principal)
-        scope[ADMITTED] = Admitted(standing, own)
+        ahead.counted, ahead.standing, ahead.cache = True, standing, own
         if standing is not None and not standing.admitted:
             return None
         self._load.enter(money=False)
-        self._metrics.began("GET", scope["scheme"])
+        self._metrics.began("GET", scheme)
 
         def over() -> Kept | None:
             self._load.leave()
-            self._metrics.left("GET", scope["scheme"])
+            self._metrics.left("GET", scheme)
             variant, shown = own.landed(flight, target.topic, target.variant), own.reading.shown
             if variant is None or shown is None:
                 return None
@@ -157,26 +158,26 @@ class Shortcut:
 
         return flight, over
 
-    async def in_time(self, asked: Asked, scope: Any) -> Kept | None:
-        """The same, after whatever has to be waited for."""
+    async def in_time(self, asked: Asked, ahead: Ahead, scope: Any) -> Kept | None:
+        """The same, after whatever has to be waited for; `scope` is that of ASGI."""
         target = self._targets.get(asked.target)
-        if target is None or self._load.full or ADMITTED in scope:  # Then it has waited already.
+        if target is None or self._load.full or ahead.counted:  # Then it has waited already.
             return None
         self._targets.move_to_end(asked.target)
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
         try:
-            return await self._found(asked, scope, target)
+            return await self._found(asked, ahead, scope, target=target)
         finally:
             self._load.leave()
 
-    async def _found(self, asked: Asked, scope: Any, target: Target) -> Kept | None:
+    async def _found(self, asked: Asked, ahead: Ahead, scope: Any, *, target: Target) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
-        principal = scope[CALLER] = scope.get(CALLER) or await self._caller(asked, scope)
+        principal = ahead.caller = ahead.caller or await self._caller(asked, scope)
         if principal is None or not _may_have(target, principal):
             return None
         standing = await self._limits.count("default", principal)
         own = TenantCache(self._cache, principal.tenant, principal.mode, Reading())
-        scope[ADMITTED] = Admitted(standing, own)
+        ahead.counted, ahead.standing, ahead.cache = True, standing, own
         if standing is not None and not standing.admitted:
             return None
         found = TenantCache.at_hand(self._cache, principal, target.topic, target.variant)

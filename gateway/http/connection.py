@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from gateway.auth import CALLER
+from gateway.http.ahead import Ahead
 from gateway.http.asked import Asked, read
 from gateway.http.bounds import Bounded
-from gateway.http.edge import Edge, Scope
+from gateway.http.edge import Edge
 from gateway.http.field_lines import lines
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class Connection(Bounded):
     """Requests of which the end was found in what has come last."""
     _asked: Asked | None = None
     """What the last of them asks, if it may come again."""
+    _scheme: str
     _known: dict[bytes, Asked]
     """What was asked on this connection lately, by the heads as they came."""
-    _found: Scope = None
-    """What was found out of the request that is parsed next, and is known: it goes into the scope that it will have."""
+    _ahead: Ahead | None = None
+    """What was found out of the request that is parsed next, whose head is known and could not be answered so."""
     _waits = False
     """Whether a request that was not parsed waits for what somebody else has asked for. Nothing is read meanwhile."""
     _ends = False
@@ -65,6 +66,7 @@ class Connection(Bounded):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._known = {}
+        self._scheme = self.scheme or "http"
         self._heard_at = self.loop.time()
         self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
 
@@ -129,15 +131,15 @@ class Connection(Bounded):
         self.served = True
         self._await_head()
         self._unset_keepalive_if_required()
-        scope = {"scheme": self.scheme}
-        if self._answers_with(asked, scope):
+        ahead = Ahead()
+        if self._answers_with(asked, ahead):
             return True
-        self._waits = self.app.soon(asked, scope, partial(self._come, data, scope))
+        self._waits = self.app.soon(asked, ahead, self._scheme, come=partial(self._come, data, ahead))
         if not self._waits:
-            self._found = scope
+            self._ahead = ahead
         return self._waits
 
-    def _come(self, data: bytes, scope: Scope, kept: "Kept | None") -> None:
+    def _come(self, data: bytes, ahead: Ahead, kept: "Kept | None") -> None:
         """What a request has waited for is there, or it has to be served like any other."""
         self._waits = False
         if self.transport.is_closing():
@@ -146,7 +148,7 @@ class Connection(Bounded):
         if kept is not None:
             self._send(kept)
         else:
-            self._found = scope
+            self._ahead = ahead
             self._unread = data + self._unread
         if self._unread:
             self.flow.resume_reading()
@@ -156,9 +158,9 @@ class Connection(Bounded):
 
     def _answers(self) -> bool:
         """Answer a request whose head was parsed, if that can be done at once."""
-        if (found := self._found) is not None:
-            self._found = None
-            self.scope.update(found)
+        if self._ahead is not None:
+            self._ahead.into(self.scope)
+            self._ahead = None
             return False  # That was tried.
         if (
             self.parser.get_method() != b"GET"
@@ -168,14 +170,15 @@ class Connection(Bounded):
             or (asked := read(self.url, self.headers)) is None
         ):
             return False
-        self._answered = self._answers_with(asked, self.scope)
-        if self.scope.get(CALLER) is not None:
+        ahead = Ahead.of(self.scope)
+        self._answered = self._answers_with(asked, ahead)
+        if ahead.caller is not None:
             self._asked = asked
         return self._answered
 
-    def _answers_with(self, asked: Asked, scope: Scope) -> bool:
+    def _answers_with(self, asked: Asked, ahead: Ahead) -> bool:
         """Answer at once."""
-        if not self._left or self.flow.write_paused or (kept := self.app.at_once(asked, scope)) is None:
+        if not self._left or self.flow.write_paused or (kept := self.app.at_once(asked, ahead, self._scheme)) is None:
             return False
         self._left -= 1
         self._send(kept)

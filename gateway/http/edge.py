@@ -14,6 +14,7 @@ import msgspec
 from clients.errors import Operation
 from clients.timeouts import began
 from clients.tracing import attempts
+from gateway.http.ahead import Ahead
 from gateway.http.asked import Asked, Headers, read
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
@@ -41,18 +42,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-
-ASKED: Final = "gateway.asked"
-"""Where the scope of a plain GET holds what it asks, once that was read."""
-
-DECISION: Final = "gateway.decision"
-"""Where it holds what was decided about its trace: there is one decision, however a request is served."""
-
-CAME: Final = "gateway.came"
-"""Where that of a request that has waited holds when it came, by the loop's clock and by `time.perf_counter`."""
-
-CRASHED: Final = "gateway.shortcut_crashed"
-"""In a scope whose request has made the shortcut stumble: it is not tried again."""
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes; enough for any JSON that a route takes."""
@@ -104,44 +93,47 @@ class Edge:
         else:
             await self._inner(scope, receive, send)
 
-    def at_once(self, asked: Asked, scope: Scope) -> "Kept | None":
+    def at_once(self, asked: Asked, ahead: Ahead, scheme: str) -> "Kept | None":
         """The answer to a GET of which only the head was read; None: it has to be served like any other.
 
         Args:
-            asked: What it asks.
-            scope: Of ASGI, as far as there is one: `scheme` at least. What is found of the request is left there.
+            asked: What is asked.
+            ahead: Given what is found out, which the request takes along if there is no answer.
+            scheme: `http` or `https`.
         """
         if self._shortcut is None or self._notice.given:
             return None
         started = perf_counter()
-        scope[ASKED] = asked
+        ahead.asked = asked
         try:
-            if (kept := self._shortcut.at_once(asked, scope)) is None:
+            if (kept := self._shortcut.at_once(asked, ahead)) is None:
                 return None
-            return self._complete(kept, asked, scope, self._reporter.decide("GET", asked.headers), started=started)
+            decision = self._reporter.decide("GET", asked.headers)
+            return self._complete(kept, asked, decision, scheme=scheme, started=started)
         except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
-            self._crashed(scope)
+            self._crashed(ahead)
             return None
 
-    def soon(self, asked: Asked, scope: Scope, come: "Callable[[Kept | None], None]") -> bool:
-        """Whether there will be an answer in a moment, since somebody else waits for the same; asked after `at_once`.
+    def soon(self, asked: Asked, ahead: Ahead, scheme: str, *, come: "Callable[[Kept | None], None]") -> bool:
+        """Whether there will be an answer in a moment, since somebody else waits for the same.
 
         Args:
             asked: What is asked.
-            scope: As in `at_once`.
+            ahead: As `at_once` has left it, which comes before this.
+            scheme: As there.
             come: Called with the answer; with None: it has to be served like any other.
         """
-        if self._shortcut is None or self._notice.given or CRASHED in scope:
+        if self._shortcut is None or self._notice.given or ahead.crashed or ahead.caller is None:
             return False
         started = perf_counter()
-        scope[CAME] = (asyncio.get_running_loop().time(), started)
+        ahead.came = (asyncio.get_running_loop().time(), started)
         try:
-            decision = scope[DECISION] = self._reporter.decide("GET", asked.headers)
+            decision = ahead.decision = self._reporter.decide("GET", asked.headers)
             # Where a trace is kept the wait is a span, which needs a task.
-            if decision.sampled or (joined := self._shortcut.join(asked, scope)) is None:
+            if decision.sampled or (joined := self._shortcut.join(asked, ahead, scheme)) is None:
                 return False
         except Exception:  # noqa: BLE001 - as in `at_once`
-            self._crashed(scope)
+            self._crashed(ahead)
             return False
         flight, over = joined
 
@@ -151,9 +143,9 @@ class Edge:
                 if self._notice.given:
                     answer = None  # A process that stops ends its connections, each with an answer of the long way.
                 elif answer is not None:
-                    answer = self._complete(answer, asked, scope, decision, started=started)
+                    answer = self._complete(answer, asked, decision, scheme=scheme, started=started)
             except Exception:  # noqa: BLE001 - as in `at_once`
-                self._crashed(scope)
+                self._crashed(ahead)
                 answer = None
             come(answer)
 
@@ -161,11 +153,12 @@ class Edge:
         return True
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        came, started = scope.get(CAME) or (asyncio.get_running_loop().time(), perf_counter())
+        ahead = Ahead.of(scope)
+        came, started = ahead.came or (asyncio.get_running_loop().time(), perf_counter())
         began.set(came)
         headers = _first_of_each(scope)
-        decision = scope.get(DECISION) or self._reporter.decide(scope["method"], headers)
-        if (kept := await self._in_time(scope, decision, started)) is not None:
+        decision = ahead.decision or self._reporter.decide(scope["method"], headers)
+        if (kept := await self._in_time(scope, ahead, decision, started=started)) is not None:
             await send({"type": "http.response.start", "status": kept.status, "headers": fields(kept.head)})
             await send({"type": "http.response.body", "body": kept.body})
             return
@@ -196,25 +189,25 @@ class Edge:
             finally:
                 self._reporter.ended(begun, scope, headers, exchange)
 
-    async def _in_time(self, scope: Scope, decision: Decision, started: float) -> "Kept | None":
+    async def _in_time(self, scope: Scope, ahead: Ahead, decision: Decision, *, started: float) -> "Kept | None":
         """The answer with what is kept, or will be in a moment; None: the request takes the long way."""
-        if self._shortcut is None or scope["method"] != "GET" or CRASHED in scope:
+        if self._shortcut is None or scope["method"] != "GET" or ahead.crashed:
             return None
         try:
-            if (asked := scope.get(ASKED) or read(request_target(scope), scope["headers"])) is None:
+            if (asked := ahead.asked or read(request_target(scope), scope["headers"])) is None:
                 return None
             with self._reporter.announced(decision):
-                kept = await self._shortcut.in_time(asked, scope)
-            return kept and self._complete(kept, asked, scope, decision, started=started)
+                kept = await self._shortcut.in_time(asked, ahead, scope)
+            return kept and self._complete(kept, asked, decision, scheme=scope["scheme"], started=started)
         except Exception:  # noqa: BLE001 - as in `at_once`
-            self._crashed(scope)
+            self._crashed(ahead)
             return None
 
-    def _crashed(self, scope: Scope) -> None:
-        scope[CRASHED] = True
+    def _crashed(self, ahead: Ahead) -> None:
+        ahead.crashed = True
         self._log.exception("shortcut crashed")
 
-    def _complete(self, kept: "Kept", asked: Asked, scope: Scope, decision: Decision, *, started: float) -> "Kept":
+    def _complete(self, kept: "Kept", asked: Asked, decision: Decision, *, scheme: str, started: float) -> "Kept":
         """What is kept, with the headers that every answer has; the request is told of."""
         request_id = self._request_ids.new()
         kept.head += b"".join(
@@ -224,7 +217,7 @@ class Edge:
                 _timings(started, (), kept.cached),
             )
         )
-        self._reporter.kept(kept, asked, decision, scheme=scope["scheme"], request_id=request_id, started=started)
+        self._reporter.kept(kept, asked, decision, scheme=scheme, request_id=request_id, started=started)
         return kept
 
     async def _routed(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:

@@ -24,16 +24,20 @@ class Watched(RunningGateway):
         edge: Any = self.app
         inner = edge._in_time  # noqa: SLF001 - the one seam between what is sent at once and what becomes a task
 
-        async def counted(*request: Any) -> Any:
+        async def counted(*request: Any, **more: Any) -> Any:
             self.tasks += 1
-            return await inner(*request)
+            return await inner(*request, **more)
 
         edge._in_time = counted  # noqa: SLF001 - as above
         at_once = edge.at_once
+        read: list[Any] = []
 
-        def seen(asked: Any, scope: Any) -> Any:
-            self.known += "type" not in scope  # Of ASGI, which is made while a request is parsed.
-            return at_once(asked, scope)
+        def seen(asked: Any, ahead: Any, scheme: str) -> Any:
+            if any(asked is one for one in read):  # What is parsed anew is read anew.
+                self.known += 1
+            else:
+                read.append(asked)
+            return at_once(asked, ahead, scheme)
 
         edge.at_once = seen
 
