@@ -22,7 +22,8 @@ async def _profiled(server: Server, name: str) -> None:
     loading = asyncio.create_task(load(ask))
     await asyncio.sleep(1)
     # Within the folder: the path is in the picture's title.
-    output = ["--output", f"{name}.svg", "--duration", str(SECONDS), "--rate", "250"]
+    # Threads that wait for work are not of interest.
+    output = ["--gil", "--output", f"{name}.svg", "--duration", str(SECONDS), "--rate", "250"]
     process = await asyncio.create_subprocess_exec("py-spy", "record", "--pid", str(server.pid), *output, cwd=FOLDER)
     await process.wait()
     await loading
