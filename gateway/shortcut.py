@@ -7,11 +7,11 @@ limit, and whether what is kept is fresh. A request that is not plain, or for
 which any of them does not say yes, goes the long way, where it is told what is
 wrong.
 
-There are two such ways. The first waits for nothing, so that the server can
-answer while it still reads (`http.connection`). Where Redis has to be asked, or
-another request has asked the vendor already, the second waits: whom it has
-counted is not counted again on the long way, and who has waited for a load is
-told there how that load ended.
+There are three such ways. The first waits for nothing, so that the server can
+answer while it still reads (`http.connection`). The second waits there for what
+another request has asked the vendor already. The third is a task, and waits for
+Redis or the database, too. Who was counted is not counted again on the long
+way, and who has waited for a load is told there how that load ended.
 """
 
 from collections import OrderedDict

@@ -68,7 +68,8 @@ class Answer:
         media_type = _media_type(start["headers"])
         body = message.get("body", b"")
         if start["status"] != OK or message.get("more_body") or not media_type.startswith(_JSON) or _PARTIAL in body:
-            start["headers"] = [*start["headers"], *fields(_told(self._own.reading.shown))]
+            if (shown := self._own.reading.shown) is not None:
+                start["headers"] = [*start["headers"], (b"cache-status", cache_status(shown))]
             await self._send(start)
             await self._send(message)
             return
