@@ -256,6 +256,7 @@ def test_details_survive_a_failing_check(api: httpx.Client, tenant: Tenant) -> N
     body = reply.json()
     assert body["check"] is None
     assert body["readiness"]["state"] == "unknown"
+    assert reply.headers["cache-control"] == "no-store"  # Who asks again may get the whole.
     problem = body["missing"][0]["problem"]
     assert body["missing"] == [
         {
