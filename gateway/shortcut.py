@@ -22,8 +22,9 @@ import msgspec
 
 from gateway.auth import bearer
 from gateway.cache.answers import whole
+from gateway.cache.flights import Flight
 from gateway.cache.memory import Variant
-from gateway.cache.policy import Cache, Flight
+from gateway.cache.policy import Cache
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic

@@ -1,13 +1,12 @@
 """One process's cache: who loads, who waits, and what is dropped when."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
 from time import monotonic, time
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
-from opentelemetry.trace import get_current_span
 
 from clients.errors import (
     CircuitOpen,
@@ -22,6 +21,7 @@ from clients.errors import (
 from clients.spans import background
 from clients.timeouts import began, patience
 from clients.tracing import attempts
+from gateway.cache.flights import Flight, Loaded, Source
 from gateway.cache.memory import Held, Memory
 from gateway.cache.shared import LEASE_SECONDS, Look, SharedLevel, Stored
 from gateway.cache.topics import Choice, Kind, Lifetime, Topic
@@ -51,74 +51,6 @@ MENDED: Final = (Unanswered, Unavailable, Garbled, RateLimited, CircuitOpen)
 
 LOCKED_OUT: Final = (CredentialsRefused, NotConfigured)
 """Failures after which what is kept is not the tenant's to see any more."""
-
-
-class Source(NamedTuple):
-    """Where a topic's value comes from."""
-
-    topic: Topic
-    ask: Callable[[], Awaitable[Any]]
-    """Calls the vendor."""
-    whole: Callable[[Any], bool]
-    """Whether what it gave may be kept: a part may be missing."""
-
-
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load came to."""
-
-    value: Any
-    data: bytes | None
-    """The value as bytes, for those who waited; None: it can't be kept."""
-    fetched_at: float
-    born: float
-    lifetime: Lifetime
-    held: Held | None
-    """Where it is kept, unless it was dropped meanwhile."""
-    elsewhere: bool = False
-    """Whether another replica asked the vendor."""
-
-
-class Flight:
-    """One load, that any number of requests may wait for.
-
-    It is a task of its own: whoever waits may give up, and it goes on.
-    """
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.span = get_current_span().get_span_context()
-        """Below which it happens, for those who wait to refer to."""
-        self.stores = True
-        """Whether anyone who waits lets its result be kept."""
-        self.outdated = False
-        """Whether the key was dropped since it began: then its result may not be kept."""
-        self.task: asyncio.Task[Loaded]
-        self._calls: list[Callable[[], None]] = []
-
-    async def settled(self, seconds: float) -> bool:
-        """Wait for its end; whether it came in time."""
-        if not self.task.done():
-            await asyncio.wait((self.task,), timeout=max(0.0, seconds))
-        return self.task.done()
-
-    def then(self, call: Callable[[], None]) -> None:
-        """Have something called after its end, when who began it has gone on with the result."""
-        if not self._calls:
-            self.task.add_done_callback(self._ended)
-        self._calls.append(call)
-
-    def _ended(self, task: "asyncio.Task[Loaded]") -> None:
-        loop = task.get_loop()
-        for call in self._calls:
-            loop.call_soon(call)
-
-    def failure(self, topic: Topic) -> BaseException | None:
-        """What went wrong; None: nothing."""
-        if not self.task.done() or self.task.cancelled():
-            return TimedOut("The time was up while the vendor was waited for.", operation=topic.operation, sent=True)
-        error = self.task.exception()
-        # Many may raise it, each from its own place.
-        return error.with_traceback(None) if error is not None else None
 
 
 class Counts(msgspec.Struct):

@@ -10,8 +10,9 @@ from opentelemetry.trace import Span, SpanKind
 
 from clients.errors import CircuitOpen, CredentialsRefused, NotConfigured, RateLimited, Refused, Unanswered
 from clients.spans import child, started
+from gateway.cache.flights import Flight, Loaded, Source
 from gateway.cache.memory import Held, Variant
-from gateway.cache.policy import MENDED, Cache, Flight, Loaded, Purpose, Source
+from gateway.cache.policy import MENDED, Cache, Purpose
 from gateway.cache.readings import Forwarded, Outcome, Reading
 from gateway.cache.topics import Key, Topic
 from gateway.principal import Mode, Principal
