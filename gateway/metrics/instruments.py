@@ -1,11 +1,13 @@
 """One metric, recorded for Prometheus; what is sent by OTLP is read from there."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.samples import Sample
+from typing_extensions import override
 
 from gateway.telemetry.names import STANDARD_BUCKETS, Metric
 
@@ -15,6 +17,9 @@ MOST_SERIES: Final = 5000
 REST: Final = "_OTHER"
 
 Labels = tuple[str, ...]
+
+Told = tuple[str | int | None, ...]
+"""The same as whoever records has them; None, like nothing, is left out of OTLP."""
 
 
 class Instrument:
@@ -29,24 +34,24 @@ class Instrument:
         self.metric = metric
         self._prometheus = _prometheus(metric, registry)
         self._names = tuple(_label(name) for name in metric.labels)
-        self._series: dict[Labels, Any] = {}
+        self._series = _Series(self._prometheus)
 
-    def add(self, labels: Labels, amount: float = 1) -> None:
+    def add(self, labels: Told, amount: float = 1) -> None:
         """Count.
 
         Args:
-            labels: Their values in the metric's order; an empty one is left out of OTLP.
+            labels: Their values in the metric's order.
             amount: Less than 0 only where it may go down.
         """
-        self._of(labels).inc(amount)
+        self._series[labels].inc(amount)
 
-    def observe(self, labels: Labels, value: float) -> None:
+    def observe(self, labels: Told, value: float) -> None:
         """Add to a histogram; `labels` as in `add`."""
-        self._of(labels).observe(value)
+        self._series[labels].observe(value)
 
-    def set(self, labels: Labels, value: float) -> None:
+    def set(self, labels: Told, value: float) -> None:
         """Set a level; `labels` as in `add`."""
-        self._of(labels).set(value)
+        self._series[labels].set(value)
 
     def read(self) -> Iterator[tuple[Labels, tuple[float, ...]]]:
         """Each series of this process: its value, or the counts of its buckets and the sum of its values."""
@@ -63,14 +68,38 @@ class Instrument:
     def _labels(self, sample: Sample) -> Labels:
         return tuple(sample.labels[name] for name in self._names)
 
-    def _of(self, labels: Labels) -> Any:
-        if (series := self._series.get(labels)) is not None:
-            return series
-        if len(self._series) >= MOST_SERIES:
-            labels = (REST,) * len(labels)
-        if (series := self._series.get(labels)) is None:
-            series = self._series[labels] = self._prometheus.labels(*labels) if labels else self._prometheus
+
+class _Series(dict[Told, Any]):
+    """What the library records each series with, made when it is first asked for."""
+
+    def __init__(self, metric: Any) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, told: Told) -> Any:
+        if len(self) >= MOST_SERIES:
+            told = (REST,) * len(told)
+        if (series := self.get(told)) is None:
+            labels = ["" if value is None else str(value) for value in told]
+            series = self[told] = self._metric.labels(*labels) if labels else self._metric
         return series
+
+
+class _Counter(Counter):
+    """The library's, less its asking in each call whether there are labels: of a series there are."""
+
+    @override
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        self._value.inc(amount)
+
+
+class _Histogram(Histogram):
+    """The same; and no more buckets are looked at than must be."""
+
+    @override
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
 
 
 def _label(name: str) -> str:
@@ -81,8 +110,8 @@ def _prometheus(metric: Metric, registry: CollectorRegistry) -> Any:
     about: tuple[str, str, list[str]] = (metric.prometheus, metric.meaning, [_label(name) for name in metric.labels])
     match metric.kind:
         case "counter":
-            return Counter(*about, registry=registry)
+            return _Counter(*about, registry=registry)
         case "histogram":
-            return Histogram(*about, registry=registry, buckets=STANDARD_BUCKETS)
+            return _Histogram(*about, registry=registry, buckets=STANDARD_BUCKETS)
         case "up_down" | "gauge":
             return Gauge(*about, registry=registry, multiprocess_mode=metric.over_workers)

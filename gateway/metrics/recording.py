@@ -1,7 +1,5 @@
 """What happens, in numbers: the one place where any of them is recorded."""
 
-from typing import Final
-
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -12,9 +10,6 @@ from gateway.metrics.instruments import Instrument
 from gateway.metrics.otlp import Sending
 from gateway.telemetry import names, traces
 from gateway.telemetry.resource import resource
-
-NO_ROUTE: Final = ""
-"""The route of a request that met none."""
 
 
 class Metrics:
@@ -85,15 +80,14 @@ class Metrics:
             seconds: From its first byte on.
         """
         failed = status is None or status >= traces.SERVER_FAILURES
-        error = (problem or "disconnected") if failed else ""
-        labels = (method, route or NO_ROUTE, str(status) if status is not None else "", error, scheme)
-        self._requests.observe(labels, seconds)
+        error = (problem or "disconnected") if failed else None
+        self._requests.observe((method, route, status, error, scheme), seconds)
         if problem is not None:
-            self._problems.add((problem, route or NO_ROUTE))
+            self._problems.add((problem, route))
 
     def cached(self, result: str, route: str | None) -> None:
         """The cache had something to do with an answer."""
-        self._cache.add((result, route or NO_ROUTE))
+        self._cache.add((result, route))
 
     def cache_holds(self, entries: int, size: int) -> None:
         """What is kept has changed; `size` in bytes."""
@@ -102,7 +96,7 @@ class Metrics:
 
     def unknown(self, route: str | None, mode: str) -> None:
         """Nobody knows what came of a write; without a route, the request is gone that it was sent for."""
-        self._unknown.add((route or NO_ROUTE, mode))
+        self._unknown.add((route, mode))
 
     def settled(self, outcome: str, mode: str) -> None:
         """A look at the vendor told how an operation ended: `succeeded`, `failed`, or `review` if it takes a person."""
@@ -112,9 +106,8 @@ class Metrics:
         """An attempt at a vendor has ended."""
         operation = attempt.operation
         template = operation.name.partition(" ")[2]
-        status = str(attempt.status) if attempt.status is not None else ""
-        address = (attempt.host, str(attempt.port), operation.upstream, mode)
-        self._attempts.observe((attempt.method, template, status, attempt.error or "", *address), attempt.seconds)
+        address = (attempt.host, attempt.port, operation.upstream, mode)
+        self._attempts.observe((attempt.method, template, attempt.status, attempt.error, *address), attempt.seconds)
         if attempt.resend:
             self._retries.add((operation.upstream, template, mode))
 
