@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
 from time import time, time_ns
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from opentelemetry.context import Context
@@ -72,6 +72,10 @@ _FAILED: Final = Status(StatusCode.ERROR)
 
 _DROPPED: Final = SamplingResult(SamplingDecision.DROP)
 
+_KEPT: Final = SamplingDecision.RECORD_AND_SAMPLE
+_SERVER: Final = SpanKind.SERVER
+"""Members of enumerations that each request needs: to look one up takes Python longer than all that is done with it."""
+
 
 class CollectorState(msgspec.Struct, frozen=True):
     """Whether the collector took what it was last sent."""
@@ -123,7 +127,7 @@ class _Watched(SpanExporter):
         return self._inner.force_flush(timeout_millis)
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True):
     """Whether a trace is kept, before anything of it is made."""
 
     context: Context
@@ -138,7 +142,7 @@ class Decision(NamedTuple):
     @property
     def sampled(self) -> bool:
         """Whether it is kept."""
-        return self.sampling.decision is SamplingDecision.RECORD_AND_SAMPLE
+        return self.sampling.decision is _KEPT
 
     def span_context(self, *, kept: bool) -> SpanContext:
         """Of its first span.
@@ -198,6 +202,7 @@ class Provider(TracerProvider):
             self._receivers.add_span_processor(processor)
         self.receives = bool(processors)
         """Whether anybody is there to take a span."""
+        self._random = RandomIdGenerator()
         self._ids = _Ids()
         self._deciding = Deciding(sampler)
         super().__init__(
@@ -210,13 +215,12 @@ class Provider(TracerProvider):
     def decide(self, name: str, context: Context) -> Decision:
         """Whether the trace of a request is kept that comes with `context`; most are not, and are nothing but this."""
         parent = get_current_span(context).get_span_context() if context else INVALID_SPAN_CONTEXT
-        trace_id = parent.trace_id if parent.is_valid else self._ids.generate_trace_id()
-        sampling = (
-            self._deciding.should_sample(context, trace_id, name, SpanKind.SERVER, {HTTP_REQUEST_METHOD: name})
-            if self.receives
-            else _DROPPED
-        )
-        return Decision(context, parent, trace_id, self._ids.generate_span_id(), sampling)
+        trace_id = parent.trace_id if parent.is_valid else self._random.generate_trace_id()
+        sampling = _DROPPED
+        if self.receives:
+            about = {HTTP_REQUEST_METHOD: name}
+            sampling = self._deciding.sampler(about).should_sample(context, trace_id, name, _SERVER, about)
+        return Decision(context, parent, trace_id, self._random.generate_span_id(), sampling)
 
     def begin(self, tracer: Tracer, name: str, decision: Decision, *, since: int | None = None) -> Span:
         """The first span of a trace, as was decided.
@@ -269,7 +273,7 @@ class Provider(TracerProvider):
         own, ended = decision.span_context(kept=True), time_ns()
         finished = partial(ReadableSpan, resource=self.resource, instrumentation_scope=_SCOPE, end_time=ended)
         for look, found in looks:
-            below = SpanContext(own.trace_id, self._ids.generate_span_id(), False, own.trace_flags, own.trace_state)
+            below = SpanContext(own.trace_id, self._random.generate_span_id(), False, own.trace_flags, own.trace_state)
             self._receivers.on_end(finished(look, context=below, parent=own, attributes=found, start_time=ended))
         self._receivers.on_end(
             finished(
@@ -316,17 +320,20 @@ class Deciding(Sampler):
             return known.sampling
         parent = get_current_span(parent_context).get_span_context()
         if parent.is_valid and not parent.is_remote:
-            follows = SamplingDecision.RECORD_AND_SAMPLE if parent.trace_flags.sampled else SamplingDecision.DROP
+            follows = _KEPT if parent.trace_flags.sampled else SamplingDecision.DROP
             return SamplingResult(follows, attributes, parent.trace_state)
-        if (
-            (attributes or {}).get(HTTP_REQUEST_METHOD) in WRITES
-            or OPERATION in (attributes or {})
-            or any(link.context.trace_flags.sampled for link in links or ())
-        ):
-            sampler: Sampler = ALWAYS_ON
-        else:
-            sampler = self._usual
+        sampler = self.sampler(attributes, links)
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def sampler(self, attributes: Attributes, links: Sequence[Link] | None = None) -> Sampler:
+        """Who decides about a span that none of ours stands above."""
+        attributes = attributes or {}
+        kept = (
+            attributes.get(HTTP_REQUEST_METHOD) in WRITES
+            or OPERATION in attributes
+            or (links and any(link.context.trace_flags.sampled for link in links))
+        )
+        return ALWAYS_ON if kept else self._usual
 
     @override
     def get_description(self) -> str:
