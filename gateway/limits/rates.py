@@ -7,9 +7,9 @@ of Redis, and only the first few after a loss wait for it.
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
+from math import ceil
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -209,8 +209,8 @@ def refused(standings: Iterable[Standing]) -> RateLimited:
 
 
 def refusal(detail: str, wait_seconds: float) -> RateLimited:
-    """What one who must wait is told."""
-    return RateLimited(detail, headers={"Retry-After": str(_whole(wait_seconds) or 1)})
+    """What one who must wait is told; here as below seconds are rounded up, so that nobody comes back too early."""
+    return RateLimited(detail, headers={"Retry-After": str(ceil(wait_seconds) or 1)})
 
 
 def field_lines(standings: Sequence[Standing]) -> bytes:
@@ -220,11 +220,8 @@ def field_lines(standings: Sequence[Standing]) -> bytes:
     """
     if not standings:
         return b""
-    policies = ", ".join([f'"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}' for limit in standings])
-    left = ", ".join([f'"{limit.name}";r={limit.remaining};t={_whole(limit.wait_seconds)}' for limit in standings])
-    return f"ratelimit-policy: {policies}\r\nratelimit: {left}\r\n".encode()
-
-
-def _whole(seconds: float) -> int:
-    """Seconds for a header: rounded up, so that nobody comes back too early."""
-    return math.ceil(seconds)
+    policies, left = [], []
+    for limit in standings:
+        policies.append(f'"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}')
+        left.append(f'"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}')
+    return f"ratelimit-policy: {', '.join(policies)}\r\nratelimit: {', '.join(left)}\r\n".encode()

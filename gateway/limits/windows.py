@@ -65,10 +65,11 @@ class Windows:
         """Count one more, unless the quota is used up."""
         now = self._now()
         window = self._window(key, now)
-        before = _still_counted(window, now)
-        if admitted := before + window.count < quota:
+        used = _used(window, now)
+        if admitted := used < quota:
             window.count += 1
-        return _standing(window, now, name, quota, admitted=admitted)
+            used += 1
+        return _standing(window, now, name, quota, used=used, admitted=admitted)
 
     def add(self, key: Hashable) -> None:
         """Count one more, whatever the quota."""
@@ -79,7 +80,8 @@ class Windows:
         now = self._now()
         known = self._windows.get(key)
         window = _Window(began=now) if known is None else _moved_on(known, now)
-        return _standing(window, now, name, quota, admitted=_still_counted(window, now) + window.count < quota)
+        used = _used(window, now)
+        return _standing(window, now, name, quota, used=used, admitted=used < quota)
 
     def _window(self, key: Hashable, now: float) -> _Window:
         window = self._windows.get(key)
@@ -101,26 +103,29 @@ class Windows:
 
 def _moved_on(window: _Window, now: float) -> _Window:
     """The same window, or its successor if it is over."""
-    passed = int((now - window.began) // WINDOW_SECONDS)
-    if passed > 0:
+    if now - window.began >= WINDOW_SECONDS:
+        passed = (now - window.began) // WINDOW_SECONDS
         window.before = window.count if passed == 1 else 0
         window.count = 0
-        window.began += passed * WINDOW_SECONDS
+        # Bounded, for a float's last digit would make it begin later than now.
+        window.began = min(now, window.began + passed * WINDOW_SECONDS)
     return window
 
 
-def _still_counted(window: _Window, now: float) -> int:
-    """What is left of the minute before."""
-    return floor(window.before * (window.began + WINDOW_SECONDS - now) / WINDOW_SECONDS) if window.before else 0
+def _used(window: _Window, now: float) -> int:
+    """What counts: this window's, and what is left of the minute before."""
+    if not window.before:
+        return window.count
+    return window.count + floor(window.before * (window.began + WINDOW_SECONDS - now) / WINDOW_SECONDS)
 
 
-def _standing(window: _Window, now: float, name: str, quota: int, *, admitted: bool) -> Standing:
-    used = _still_counted(window, now) + window.count
+def _standing(window: _Window, now: float, name: str, quota: int, *, used: int, admitted: bool) -> Standing:
+    used = min(used, quota)
     return Standing(
         name=name,
         quota=quota,
-        remaining=max(0, quota - used),
-        wait_seconds=_wait(window, now, min(used, quota)),
+        remaining=quota - used,
+        wait_seconds=_wait(window, now, used),
         admitted=admitted,
     )
 
@@ -129,8 +134,7 @@ def _wait(window: _Window, now: float, used: int) -> float:
     """Seconds until fewer than `used` are counted."""
     if used == 0:
         return 0.0
-    # Bounded, for a float's last digit would make a header say 61.
-    left = min(window.began + WINDOW_SECONDS - now, WINDOW_SECONDS)
+    left = WINDOW_SECONDS - (now - window.began)
     if window.count < used:  # The window before still counts, and fades.
         # Never nothing: at the very moment when one fades it still counts.
         return max(SOON_SECONDS, left - WINDOW_SECONDS * (used - window.count) / window.before)
