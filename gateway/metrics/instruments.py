@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.samples import Sample
+from prometheus_client.values import MutexValue
 from typing_extensions import override
 
 from gateway.telemetry.names import STANDARD_BUCKETS, Metric
@@ -85,8 +86,34 @@ class _Series(dict[Told, Any]):
         return series
 
 
+class _Value:
+    """A number that grows in one thread: the library's has a lock, which takes longer than all the rest."""
+
+    def __init__(self) -> None:
+        self._value = 0.0
+
+    def inc(self, amount: float) -> None:
+        self._value += amount
+
+    def get(self) -> float:
+        return self._value
+
+    def get_exemplar(self) -> None:
+        """There is none."""
+
+
+def _unlocked(value: Any) -> Any:
+    """In place of a value of the library's; one that workers share stays as it is."""
+    return _Value() if isinstance(value, MutexValue) else value
+
+
 class _Counter(Counter):
-    """The library's, less its asking in each call whether there are labels: of a series there are."""
+    """The library's, less its lock, and its asking each time whether there are labels: of a series there are."""
+
+    @override
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._value = _unlocked(self._value)
 
     @override
     def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
@@ -95,6 +122,12 @@ class _Counter(Counter):
 
 class _Histogram(Histogram):
     """The same; and no more buckets are looked at than must be."""
+
+    @override
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._sum = _unlocked(self._sum)
+        self._buckets = [_unlocked(bucket) for bucket in self._buckets]
 
     @override
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
