@@ -95,9 +95,9 @@ class Lookups:
         if unknown_since is not None and self._clock() - unknown_since < UNKNOWN_SECONDS:
             self._told("memory")
             return None
-        if not self._up_to_date:
+        if not self._up_to_date(self._clock()):
             await self._see_changes()
-        if (known := self._believed(secret_hash)) is not None:
+        if (known := self._believed(secret_hash, self._clock())) is not None:
             return known
         self._told("database")
         with child("token lookup"):
@@ -105,7 +105,8 @@ class Lookups:
 
     def at_hand(self, secret_hash: str) -> KnownSecret | None:
         """The same, if nothing has to be asked; None: `found` tells."""
-        return self._believed(secret_hash) if self._up_to_date else None
+        now = self._clock()
+        return self._believed(secret_hash, now) if self._up_to_date(now) else None
 
     def remembers(self, secret_hash: str) -> bool:
         """Whether something was found behind the secret not long ago, whatever became of it since."""
@@ -118,14 +119,13 @@ class Lookups:
             with suppress(*failures()):  # Everybody sees the change in the database, half a second later.
                 await self._shared.publish(CHANNEL, token_id.encode())
 
-    @property
-    def _up_to_date(self) -> bool:
+    def _up_to_date(self, now: float) -> bool:
         """Whether changes were looked for a moment ago."""
-        return self._failure is None and self._looked_at > self._clock() - FRESH_SECONDS
+        return self._failure is None and self._looked_at > now - FRESH_SECONDS
 
-    def _believed(self, secret_hash: str) -> KnownSecret | None:
+    def _believed(self, secret_hash: str, now: float) -> KnownSecret | None:
         known = self._known.get(secret_hash)
-        if known is None or self._clock() - known.looked_at >= BELIEVED_SECONDS:
+        if known is None or now - known.looked_at >= BELIEVED_SECONDS:
             return None
         self._told("memory")
         return known.secret
