@@ -145,6 +145,41 @@ def test_every_metric_is_defined_once() -> None:
         assert f"# HELP {metric.prometheus}" in text.decode()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "bound"), [(0.0, "0.005"), (0.005, "0.005"), (0.0051, "0.01"), (10.0, "10.0"), (10.1, "+Inf")]
+)
+def test_a_time_counts_from_the_bucket_on_that_holds_it(seconds: float, bound: str) -> None:
+    """A bucket holds what takes at most as long as its bound says, and so does each after it."""
+    metrics = Metrics(sent=False)
+
+    metrics.answered("GET", "http", route="/v1/me", status=200, problem=None, seconds=seconds)
+
+    text = metrics.exposition.text("")[0].decode()
+    buckets = [
+        sample
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "http_server_request_duration_seconds_bucket"
+    ]
+    first = next(at for at, bucket in enumerate(buckets) if bucket.labels["le"] == bound)
+    assert [bucket.value for bucket in buckets] == [0.0] * first + [1.0] * (len(buckets) - first)
+    assert value(text, "http_server_request_duration_seconds_sum") == seconds
+
+
+def test_who_met_no_route_is_counted_without_one() -> None:
+    """What is not there has an empty label, as has what is there and empty."""
+    metrics = Metrics(sent=False)
+
+    metrics.answered("GET", "http", route=None, status=None, problem=None, seconds=1.0)
+    metrics.cached("miss", None)
+    metrics.cached("miss", "")
+
+    text = metrics.exposition.text("")[0].decode()
+    labels = 'error_type="disconnected",http_request_method="GET",http_response_status_code="",http_route=""'
+    assert f'http_server_request_duration_seconds_count{{{labels},url_scheme="http"}} 1.0' in text
+    assert 'gateway_cache_requests_total{gateway_cache="miss",http_route=""} 2.0' in text
+
+
 def test_numbers_are_summed_over_workers_on_a_port_of_their_own(
     valkey: Valkey, database_path: Path, sandbox_server: SandboxServer
 ) -> None:
