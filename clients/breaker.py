@@ -5,17 +5,18 @@ probes of a vendor hang, its reads go on. A refusal is an answer, and no failure
 neither is a call that found no place, for it says nothing of the vendor.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import httpx
 import msgspec
 from typing_extensions import override
 
-from clients.errors import CircuitOpen, Garbled, Operation, Unanswered, Unavailable, UpstreamError
+from clients.call import Call
+from clients.errors import CircuitOpen, Garbled, Unanswered, Unavailable, UpstreamError
 from clients.policy import POLICIES
 from clients.watch import Unwatched, Watcher
 
@@ -103,7 +104,7 @@ class Guarded(httpx.AsyncBaseTransport):
     Args:
         inner: The next layer.
         limits: When it opens.
-        now: A monotonic clock in seconds; the event loop's by default.
+        now: A monotonic clock in seconds.
         watcher: Is told when it opens and closes.
     """
 
@@ -112,21 +113,22 @@ class Guarded(httpx.AsyncBaseTransport):
         inner: httpx.AsyncBaseTransport,
         limits: BreakerLimits,
         *,
-        now: Callable[[], float] | None = None,
+        now: Callable[[], float] = monotonic,
         watcher: Watcher | None = None,
     ) -> None:
         self._inner = inner
         told = watcher or Unwatched()
-        clock = now or (lambda: asyncio.get_running_loop().time())
-        self._circuits = {kind: _Circuit(limits, clock, partial(told.turned, kind)) for kind in POLICIES}
+        self._circuits = {kind: _Circuit(limits, now, partial(told.turned, kind)) for kind in POLICIES}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
-        circuit = self._circuits[operation.kind]
+        call: Call = request.extensions["call"]
+        circuit = self._circuits[call.operation.kind]
         if (wait := circuit.seconds_to_wait()) is not None:
-            raise CircuitOpen("The vendor fails and is left alone for some seconds.", operation=operation, wait=wait)
-        request.extensions["left_alone"] = circuit.is_open
+            raise CircuitOpen(
+                "The vendor fails and is left alone for some seconds.", operation=call.operation, wait=wait
+            )
+        call.left_alone = circuit.is_open
         try:
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:

@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 from typing_extensions import override
 
+from clients.call import Call
 from clients.errors import Crowded, Operation, Unanswered, UpstreamError
 from clients.policy import POLICIES, Kind
 from clients.timeouts import Timeouts, left
@@ -53,7 +54,8 @@ class Bulkhead(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._enter(request.extensions["operation"])
+        call: Call = request.extensions["call"]
+        await self._enter(call.operation)
         try:
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:
@@ -76,10 +78,11 @@ class Bulkhead(httpx.AsyncBaseTransport):
             return
         if len(queue) >= self._places and self._stuck:
             raise _crowded(operation)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         queue.append(turn)
         try:
-            async with asyncio.timeout(min(self._timeouts.connect, left(operation.kind, self._timeouts))):
+            async with asyncio.timeout(min(self._timeouts.connect, left(operation.kind, self._timeouts, loop.time()))):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():

@@ -28,6 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     headers: list[tuple[bytes, bytes]]
+    """Their names are in lower case."""
     body: bytes
 
 
@@ -93,13 +94,12 @@ class _Incoming:
         self.reusable = False  # If an answer is there already, this one was not asked for.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         self._head_complete = True
-        names = {name.lower() for name, _ in self._headers}
-        framed = not names.isdisjoint(_FRAMING) or self.status in _BODILESS
+        framed = not _FRAMING.isdisjoint(dict(self._headers)) or self.status in _BODILESS
         self.until_closed = not framed and self.status >= FIRST_FINAL
 
     def on_body(self, body: bytes) -> None:
@@ -156,14 +156,14 @@ class Connection(asyncio.Protocol):
         """Whether another request can be sent."""
         return self._transport is not None and self._incoming is None
 
-    async def exchange(self, request: bytes, *, seconds: float) -> Answer:
+    async def exchange(self, request: bytes, *, ends: float) -> Answer:
         """Send `request` and wait for its whole answer.
 
         From the moment of the call the vendor may have received it.
 
         Args:
             request: Head and body.
-            seconds: Until the last byte of the answer.
+            ends: When the last byte of the answer must be there, by the event loop's clock.
 
         Raises:
             Broken: There is no whole answer; the class says how far it came.
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None  # noqa: S101 - `usable` was asked
         loop = asyncio.get_running_loop()
         incoming = self._incoming = _Incoming(loop.create_future())
-        timer = loop.call_later(seconds, incoming.fail, Late, "No whole answer came in time.")
+        timer = loop.call_at(ends, incoming.fail, Late, "No whole answer came in time.")
         try:
             self._transport.write(request)
             return await incoming.result

@@ -9,7 +9,8 @@ import httpx
 from typing_extensions import override
 
 from clients.budget import Budget
-from clients.errors import Garbled, Operation, RateLimited, Unanswered, Unavailable, UpstreamError
+from clients.call import Call
+from clients.errors import Garbled, RateLimited, Unanswered, Unavailable, UpstreamError
 from clients.policy import POLICIES
 from clients.timeouts import Timeouts, left
 
@@ -45,7 +46,7 @@ class Retried(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
+        call: Call = request.extensions["call"]
         self._budget.earn()
         repeated = 0
         while True:
@@ -53,18 +54,19 @@ class Retried(httpx.AsyncBaseTransport):
                 return await self._inner.handle_async_request(request)
             except UpstreamError as error:
                 # One that went out twice, because the first connection was gone, the vendor may have seen twice.
-                repeated += request.extensions.pop("sent_anew", 0)
-                if repeated >= POLICIES[operation.kind].retries or not _worth_it(error) or self._budget.empty:
+                repeated += call.sent_anew
+                call.sent_anew = False
+                if repeated >= POLICIES[call.operation.kind].retries or not _worth_it(error) or self._budget.empty:
                     raise
-                if request.extensions.get("left_alone", bool)():
+                if call.left_alone():
                     raise  # The breaker has opened meanwhile: what leaves a vendor alone repeats nothing either.
                 pause = self._pause(error, repeated)
-                if pause >= left(operation.kind, self._timeouts):
+                if pause >= left(call.operation.kind, self._timeouts, asyncio.get_running_loop().time()):
                     raise
                 self._budget.spend()
             await self._sleep(pause)
             repeated += 1
-            request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1
+            call.resends += 1
 
     def _pause(self, error: UpstreamError, retry: int) -> float:
         if isinstance(error, RateLimited) and error.retry_after is not None:

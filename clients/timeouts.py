@@ -9,7 +9,8 @@ import httpx
 import msgspec
 from typing_extensions import override
 
-from clients.errors import Operation, TimedOut
+from clients.call import Call
+from clients.errors import TimedOut
 from clients.policy import POLICIES, Kind
 
 began: ContextVar[float | None] = ContextVar("began", default=None)
@@ -47,13 +48,17 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         return cls(connect=connect, attempt=once, request=whole)
 
 
-def left(kind: Kind, timeouts: Timeouts) -> float:
-    """Seconds that are left of the current request's time for an operation of this kind."""
+def left(kind: Kind, timeouts: Timeouts, now: float) -> float:
+    """Seconds that are left of the current request's time for an operation of this kind.
+
+    Args:
+        kind: The operation's.
+        timeouts: What is given.
+        now: By the event loop's clock.
+    """
     given = timeouts.request[patience.get() or kind]
     start = began.get()
-    if start is None:
-        return given
-    return start + given - asyncio.get_running_loop().time()
+    return given if start is None else start + given - now
 
 
 class Timed(httpx.AsyncBaseTransport):
@@ -70,14 +75,15 @@ class Timed(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
-        remaining = left(operation.kind, self._timeouts)
+        call: Call = request.extensions["call"]
+        operation = call.operation
+        now = asyncio.get_running_loop().time()
+        remaining = left(operation.kind, self._timeouts, now)
         if remaining <= 0:
             raise TimedOut("The request's time was up before the vendor was called.", operation=operation, sent=False)
-        seconds = min(self._timeouts.attempt[operation.kind], remaining)
-        request.extensions["remaining"] = remaining
-        request.extensions["seconds"] = seconds
-        request.extensions["connect_seconds"] = min(self._timeouts.connect, seconds)
+        call.remaining = remaining
+        call.ends = now + min(self._timeouts.attempt[operation.kind], remaining)
+        call.connect_seconds = self._timeouts.connect
         return await self._inner.handle_async_request(request)
 
     @override

@@ -6,7 +6,6 @@ from time import perf_counter
 from typing import Final
 
 import httpx
-from opentelemetry.propagators.textmap import Setter
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_REQUEST_METHOD,
@@ -14,10 +13,19 @@ from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_RESPONSE_STATUS_CODE,
 )
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, TracerProvider, get_current_span
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TracerProvider,
+    get_current_span,
+)
 from typing_extensions import override
 
+from clients.call import Call
 from clients.errors import Operation, Unanswered, UpstreamError
 from clients.spans import Entered
 from clients.watch import Attempt, Unwatched, Watcher
@@ -30,12 +38,6 @@ _NOT_KEPT: Final = nullcontext(INVALID_SPAN)
 
 _LONGEST_ID: Final = 64
 """Characters of a vendor's request id; what is longer is none."""
-
-
-class _HttpxHeaders(Setter[httpx.Headers]):
-    @override
-    def set(self, carrier: httpx.Headers, key: str, value: str) -> None:
-        carrier[key] = value
 
 
 class Traced(httpx.AsyncBaseTransport):
@@ -51,9 +53,6 @@ class Traced(httpx.AsyncBaseTransport):
         watcher: Is told of each attempt, and of each answer in which the vendor says yes.
     """
 
-    _propagator: Final = TraceContextTextMapPropagator()
-    _headers: Final = _HttpxHeaders()
-
     def __init__(
         self, inner: httpx.AsyncBaseTransport, *, tracer_provider: TracerProvider, watcher: Watcher | None = None
     ) -> None:
@@ -63,14 +62,15 @@ class Traced(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
+        call: Call = request.extensions["call"]
+        operation = call.operation
         started = perf_counter()
         status: int | None = None
         failure: str | None = "Abandoned"
         with self._span(operation) as span:
             if span.is_recording():
-                _describe(span, request, operation)
-            self._propagator.inject(request.headers, setter=self._headers)
+                _describe(span, request.method, call)
+            _inject(get_current_span().get_span_context(), call.headers)
             try:
                 reply = await self._inner.handle_async_request(request)
             except UpstreamError as error:
@@ -87,7 +87,7 @@ class Traced(httpx.AsyncBaseTransport):
                 seconds = perf_counter() - started
                 if (seen := attempts.get()) is not None:
                     seen.append((operation, seconds))
-                self._watcher.attempted(_attempt(request, operation, status, failure, seconds=seconds))
+                self._watcher.attempted(_attempt(request.method, call, status, failure, seconds=seconds))
         self._watcher.answered(operation, reply)
         return reply
 
@@ -103,34 +103,41 @@ class Traced(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _attempt(
-    request: httpx.Request, operation: Operation, status: int | None, error: str | None, *, seconds: float
-) -> Attempt:
+def _inject(context: SpanContext, headers: dict[str, str]) -> None:
+    """Have a trace go on at the vendor (W3C Trace Context)."""
+    if not context.is_valid:
+        return
+    headers["traceparent"] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    if context.trace_state:
+        headers["tracestate"] = context.trace_state.to_header()
+
+
+def _attempt(method: str, call: Call, status: int | None, error: str | None, *, seconds: float) -> Attempt:
     return Attempt(
-        operation=operation,
-        method=request.method,
-        host=request.extensions["origin"].host,
-        port=request.extensions["origin"].port,
+        operation=call.operation,
+        method=method,
+        host=call.origin.host,
+        port=call.origin.port,
         status=status,
         error=error,
-        resend=request.extensions.get("resend_count", 0),
+        resend=call.resends,
         seconds=seconds,
     )
 
 
-def _describe(span: Span, request: httpx.Request, operation: Operation) -> None:
+def _describe(span: Span, method: str, call: Call) -> None:
     span.set_attributes(
         {
-            HTTP_REQUEST_METHOD: request.method,
-            SERVER_ADDRESS: request.extensions["origin"].host,
-            SERVER_PORT: request.extensions["origin"].port,
-            "url.template": operation.name.partition(" ")[2],
-            "gateway.upstream": operation.upstream,
-            "gateway.deadline.remaining": round(request.extensions["remaining"], 3),
+            HTTP_REQUEST_METHOD: method,
+            SERVER_ADDRESS: call.origin.host,
+            SERVER_PORT: call.origin.port,
+            "url.template": call.operation.name.partition(" ")[2],
+            "gateway.upstream": call.operation.upstream,
+            "gateway.deadline.remaining": round(call.remaining, 3),
         }
     )
-    if resends := request.extensions.get("resend_count", 0):
-        span.set_attribute(HTTP_REQUEST_RESEND_COUNT, resends)
+    if call.resends:
+        span.set_attribute(HTTP_REQUEST_RESEND_COUNT, call.resends)
 
 
 def _describe_failure(span: Span, error: UpstreamError) -> None:

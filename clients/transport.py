@@ -7,8 +7,8 @@ A layer sees either a reply in which the vendor says yes, or an `UpstreamError`.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
-from typing import Final, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Final
 
 import httpx
 from opentelemetry.trace import TracerProvider
@@ -17,6 +17,7 @@ from typing_extensions import override
 from clients.breaker import BreakerLimits, Guarded
 from clients.budget import Budget
 from clients.bulkhead import Bulkhead
+from clients.call import Call, Origin, Outgoing, lines
 from clients.connection import Answer, Connection, Late, Nonsense, Silent
 from clients.errors import Garbled, Interrupted, NotConfigured, Operation, TimedOut, Unreachable, UpstreamError
 from clients.pool import Pool
@@ -40,36 +41,22 @@ Judge = Callable[[httpx.Response, Operation], None]
 """Raises the `UpstreamError` that a whole reply amounts to; returns if the vendor says yes."""
 
 
-class Origin(NamedTuple):
-    """Whom a connection leads to."""
-
-    scheme: str
-    host: str
-    port: int
-
-
 class Upstream:
     """One vendor, ready to be called.
 
     Args:
         base_url: Where the vendor's paths begin, without a trailing slash.
         transport: All layers, outermost first.
-        headers: Sent with every call.
     """
 
-    def __init__(
-        self, base_url: str, transport: httpx.AsyncBaseTransport, *, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         # To take a URL apart takes longer than to send it, and most paths come again.
         self._address = lru_cache(MOST_URLS)(lambda path: _address(f"{base_url}{path}"))
         # Identity: a compressed reply could unfold past every bound on its size.
-        always = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
-        always["host"] = httpx.URL(base_url).netloc.decode("ascii")
-        self._headers = {
-            media_type: httpx.Headers(always | ({"content-type": media_type} if media_type is not None else {}))
-            for media_type in (None, _JSON, _CSV)
-        }
+        always = {"accept": "application/json", "accept-encoding": "identity"}
+        self._headers = {kind: always | ({"content-type": kind} if kind else {}) for kind in (None, _JSON, _CSV)}
+        self._lines = {kind: lines(headers) for kind, headers in self._headers.items()}
 
     async def call(
         self,
@@ -87,43 +74,43 @@ class Upstream:
             path: Below the base, each segment already percent-encoded.
             json: The encoded body, None for no body.
             csv: A file to send in its place.
-            headers: For this call only.
+            headers: For this call only, by their names in lower case.
 
         Raises:
             UpstreamError: Whatever else happened; see `clients.errors`.
         """
         method = operation.name.partition(" ")[0]
         body, media_type = (json, _JSON) if csv is None else (csv, _CSV)
-        url, origin = self._address(path)
-        # Given a stream, httpx takes the headers as they are, instead of finding out what we know.
-        request = httpx.Request(
-            method,
-            url,
-            headers=self._headers[None if body is None else media_type],
-            stream=httpx.ByteStream(body or b""),
-            extensions={"operation": operation, "origin": origin},
+        url, origin, target = self._address(path)
+        kind = None if body is None else media_type
+        call = Call(
+            operation=operation,
+            origin=origin,
+            head=b"%s %s%s" % (method.encode(), target, self._lines[kind] if headers is None else b""),
+            headers={} if headers is None else {**self._headers[kind], **headers},
+            body=body or b"",
         )
         if body is not None or method in _WITH_BODY:
-            request.headers["content-length"] = str(len(body or b""))
-        if headers is not None:
-            request.headers.update(headers)
-        return await self._transport.handle_async_request(request)
+            call.headers["content-length"] = str(len(call.body))
+        return await self._transport.handle_async_request(Outgoing(method, url, call))
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
 
 
-def _address(url: str) -> tuple[httpx.URL, Origin]:
-    parsed = httpx.URL(url)
-    return parsed, Origin(parsed.scheme, parsed.host, parsed.port or DEFAULT_PORTS[parsed.scheme])
+def _address(url: str) -> tuple[httpx.URL, Origin, bytes]:
+    """A URL, whom it leads to, and what a request says of it, after its method."""
+    parsed = httpx.URL(url)  # It refuses line breaks.
+    origin = Origin(parsed.scheme, parsed.host, parsed.port or DEFAULT_PORTS[parsed.scheme])
+    return parsed, origin, b"%s HTTP/1.1\r\nhost: %s\r\n" % (parsed.raw_path, parsed.netloc)
 
 
 class Reply(httpx.Response):
     """A whole answer.
 
     httpx's own way to a body that is there already leads through a stream and
-    its decoders; this one is short.
+    its decoders; this one is short, and takes no header apart before somebody asks.
 
     Args:
         answer: As it came.
@@ -131,13 +118,20 @@ class Reply(httpx.Response):
     """
 
     def __init__(self, answer: Answer, request: httpx.Request) -> None:
-        super().__init__(answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.body), request=request)
-        self._body = answer.body
+        self.status_code = answer.status
+        self.request = request
+        self.extensions = {}
+        self._answer = answer
+
+    @cached_property
+    @override
+    def headers(self) -> httpx.Headers:  # type: ignore[override]  # Nobody sets them.
+        return httpx.Headers(self._answer.headers)
 
     @property
     @override
     def content(self) -> bytes:
-        return self._body
+        return self._answer.body
 
 
 class Socket(httpx.AsyncBaseTransport):
@@ -164,41 +158,42 @@ class Socket(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
-        answer = await self._answer(request, operation)
-        if any(name.lower() == b"content-encoding" and value.lower() != b"identity" for name, value in answer.headers):
-            raise Garbled("The answer is encoded in a way not asked for.", operation=operation, status=answer.status)
+        call: Call = request.extensions["call"]
+        operation = call.operation
+        answer = await self._answer(call)
+        for name, value in answer.headers:
+            if name == b"content-encoding" and value.lower() != b"identity":
+                raise Garbled(
+                    "The answer is encoded in a way not asked for.", operation=operation, status=answer.status
+                )
         reply = Reply(answer, request)
         try:
             self._judge(reply, operation)
         except UpstreamError as error:
             # Before anyone sees it: the vendor may have repeated what it was sent.
-            error.hide(*request.extensions.get("secrets", ()))
+            error.hide(*call.secrets)
             raise
         return reply
 
-    async def _answer(self, request: httpx.Request, operation: Operation) -> Answer:
-        written = _written(request)
-        pool = self._pool(request.extensions["origin"])
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + request.extensions["seconds"]
+    async def _answer(self, call: Call) -> Answer:
+        operation = call.operation
+        written = call.written()
+        pool = self._pool(call.origin)
         # With an empty budget a read goes where nothing has to be sent again.
-        fresh = not operation.repeatable or "resend_count" in request.extensions or self._budget.empty
+        fresh = not operation.repeatable or call.resends > 0 or self._budget.empty
         while True:
             idle = None if fresh else pool.idle()
-            # What a dead connection has cost is not given to the next one anew.
-            connect_seconds = min(request.extensions["connect_seconds"], ends - loop.time())
-            connection = idle or await _opened(pool, operation, seconds=connect_seconds)
+            connection = idle or await _opened(pool, call)
             keep = False
             try:
-                answer = await connection.exchange(written, seconds=max(0.0, ends - loop.time()))
+                answer = await connection.exchange(written, ends=call.ends)
                 keep = True
             except Silent as error:
                 if idle is None:
                     raise Interrupted(str(error), operation=operation, sent=True) from error
                 self._budget.spend()  # For all we know the vendor has seen it.
                 fresh = True  # The vendor had closed it: a new one will tell.
-                request.extensions["sent_anew"] = 1
+                call.sent_anew = True
             except Late as error:
                 raise TimedOut(str(error), operation=operation, sent=True, status=error.status) from error
             except Nonsense as error:
@@ -220,29 +215,15 @@ class Socket(httpx.AsyncBaseTransport):
             pool.close()
 
 
-async def _opened(pool: Pool, operation: Operation, *, seconds: float) -> Connection:
+async def _opened(pool: Pool, call: Call) -> Connection:
+    # What a dead connection has cost is not given to the next one anew.
+    seconds = min(call.connect_seconds, call.ends - asyncio.get_running_loop().time())
     try:
         return await pool.open(seconds)
     except TimeoutError as error:
-        raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
+        raise TimedOut("No connection was made in time.", operation=call.operation, sent=False) from error
     except OSError as error:
-        raise Unreachable("No connection could be made.", operation=operation) from error
-
-
-def _written(request: httpx.Request) -> bytes:
-    """The request as it goes over the wire.
-
-    Raises:
-        ValueError: A header would end its line early; nothing that a caller
-            sends becomes a header, so this is a mistake of ours.
-    """
-    first = b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)
-    headers = [b"%s: %s" % header for header in request.headers.raw]
-    head = b"\r\n".join((first, *headers))
-    if not head.count(b"\r") == head.count(b"\n") == len(headers) or b"\0" in head:
-        raise ValueError("a header holds a line break")
-    assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101 - `Upstream` sends nothing else
-    return b"%s\r\n\r\n%s" % (head, b"".join(request.stream))
+        raise Unreachable("No connection could be made.", operation=call.operation) from error
 
 
 class Unconfigured(httpx.AsyncBaseTransport):
@@ -257,7 +238,7 @@ class Unconfigured(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        raise NotConfigured(self._detail, operation=request.extensions["operation"])
+        raise NotConfigured(self._detail, operation=request.extensions["call"].operation)
 
 
 def layered(

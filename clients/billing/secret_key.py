@@ -4,7 +4,8 @@ import httpx
 from typing_extensions import override
 
 from clients.billing.operations import needs_secret_key
-from clients.errors import NotConfigured, Operation
+from clients.call import Call
+from clients.errors import NotConfigured
 from clients.secret import Secret
 
 
@@ -28,12 +29,12 @@ class SecretKeyed(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
-        if needs_secret_key(operation):
+        call: Call = request.extensions["call"]
+        if needs_secret_key(call.operation):
             if self._secret_key is None:
-                raise NotConfigured("No FunnelFox secret key is configured.", operation=operation)
-            request.headers["ff-secret-key"] = self._secret_key.reveal()
-        request.extensions["secrets"] = (self._secret_key,)
+                raise NotConfigured("No FunnelFox secret key is configured.", operation=call.operation)
+            call.headers["ff-secret-key"] = self._secret_key.reveal()
+        call.secrets = (self._secret_key,)
         return await self._inner.handle_async_request(request)
 
     @override

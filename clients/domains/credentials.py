@@ -16,6 +16,7 @@ import httpx
 import msgspec
 from typing_extensions import override
 
+from clients.call import Call
 from clients.domains.client import NAME
 from clients.domains.envelope import PossiblyExpired, decoded
 from clients.errors import CredentialsRefused, Operation, UpstreamError
@@ -293,22 +294,22 @@ class Authenticated(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        operation: Operation = request.extensions["operation"]
-        token = await self._credentials.current(operation)
+        call: Call = request.extensions["call"]
+        token = await self._credentials.current(call.operation)
         try:
-            return await self._send(request, token)
+            return await self._send(request, call, token)
         except (CredentialsRefused, PossiblyExpired) as refusal:
             if refusal.status == httpx.codes.FORBIDDEN:
                 raise
-            renewed = await self._credentials.after_refusal(token, operation)
+            renewed = await self._credentials.after_refusal(token, call.operation)
             if renewed == token:
                 raise
-            request.extensions["resend_count"] = request.extensions.get("resend_count", 0) + 1
-            return await self._send(request, renewed)
+            call.resends += 1
+            return await self._send(request, call, renewed)
 
-    async def _send(self, request: httpx.Request, token: Secret) -> httpx.Response:
-        request.headers["authorization"] = f"Bearer {token.reveal()}"
-        request.extensions["secrets"] = (token, self._credentials.refresh_token)
+    async def _send(self, request: httpx.Request, call: Call, token: Secret) -> httpx.Response:
+        call.headers["authorization"] = f"Bearer {token.reveal()}"
+        call.secrets = (token, self._credentials.refresh_token)
         return await self._inner.handle_async_request(request)
 
     @override
