@@ -6,6 +6,7 @@ gateway. Reads and probes can't fill all places, so that money gets through.
 
 import asyncio
 from collections import deque
+from time import monotonic
 from typing import Final
 
 import httpx
@@ -60,10 +61,10 @@ class Bulkhead(httpx.AsyncBaseTransport):
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:
             if not isinstance(error, Unanswered):
-                self._last_answer = asyncio.get_running_loop().time()
+                self._last_answer = monotonic()
             raise
         else:
-            self._last_answer = asyncio.get_running_loop().time()
+            self._last_answer = monotonic()
             return reply
         finally:
             self._leave()
@@ -73,7 +74,7 @@ class Bulkhead(httpx.AsyncBaseTransport):
         queue = self._queues[bound]
         if self._taken < bound and not queue:
             if not self._taken:
-                self._last_answer = asyncio.get_running_loop().time()  # Nobody waits for one: it begins anew.
+                self._last_answer = monotonic()  # Nobody waits for one: it begins anew.
             self._taken += 1
             return
         if len(queue) >= self._places and self._stuck:
@@ -95,7 +96,7 @@ class Bulkhead(httpx.AsyncBaseTransport):
 
     @property
     def _stuck(self) -> bool:
-        return asyncio.get_running_loop().time() > self._last_answer + STUCK_SECONDS
+        return monotonic() > self._last_answer + STUCK_SECONDS
 
     def _leave(self) -> None:
         self._taken -= 1

@@ -156,14 +156,14 @@ class Connection(asyncio.Protocol):
         """Whether another request can be sent."""
         return self._transport is not None and self._incoming is None
 
-    async def exchange(self, request: bytes, *, ends: float) -> Answer:
+    async def exchange(self, request: bytes, *, seconds: float) -> Answer:
         """Send `request` and wait for its whole answer.
 
         From the moment of the call the vendor may have received it.
 
         Args:
             request: Head and body.
-            ends: When the last byte of the answer must be there, by the event loop's clock.
+            seconds: Until the last byte of the answer.
 
         Raises:
             Broken: There is no whole answer; the class says how far it came.
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None  # noqa: S101 - `usable` was asked
         loop = asyncio.get_running_loop()
         incoming = self._incoming = _Incoming(loop.create_future())
-        timer = loop.call_at(ends, incoming.fail, Late, "No whole answer came in time.")
+        timer = loop.call_later(seconds, incoming.fail, Late, "No whole answer came in time.")
         try:
             self._transport.write(request)
             return await incoming.result

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
+from time import monotonic
 from typing import Final
 
 from clients.connection import Connection
@@ -32,7 +33,7 @@ class Pool:
 
     def idle(self) -> Connection | None:
         """The usable one that was used last, which the vendor is least likely to have closed; None: there is none."""
-        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+        oldest = monotonic() - KEEP_ALIVE_SECONDS
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and connection.idle_since >= oldest:
@@ -64,7 +65,7 @@ class Pool:
             keep: Whether it may serve again.
         """
         if keep and connection.usable:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = monotonic()
             self._idle.append(connection)
             if len(self._idle) > MOST_IDLE:
                 self._idle.popleft().close()

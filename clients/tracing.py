@@ -1,6 +1,5 @@
 """One CLIENT span per attempt, and what is told of each attempt besides."""
 
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Final
@@ -14,7 +13,6 @@ from opentelemetry.semconv.attributes.http_attributes import (
 )
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
 from opentelemetry.trace import (
-    INVALID_SPAN,
     Span,
     SpanContext,
     SpanKind,
@@ -34,8 +32,6 @@ attempts: ContextVar[list[tuple[Operation, float]] | None] = ContextVar("attempt
 """Where the current request collects each attempt and its seconds; None: nobody asks."""
 
 
-_NOT_KEPT: Final = nullcontext(INVALID_SPAN)
-
 _LONGEST_ID: Final = 64
 """Characters of a vendor's request id; what is longer is none."""
 
@@ -43,6 +39,7 @@ _LONGEST_ID: Final = 64
 class Traced(httpx.AsyncBaseTransport):
     """The layer that makes each attempt visible.
 
+    In a trace that is not kept, no span is made; every attempt is measured.
     The span is named after the operation, never after the path, and carries
     neither query, body nor credentials. `traceparent` travels on; baggage does not.
     `gateway.deadline.remaining` is what the whole request had left as the attempt began, in seconds.
@@ -63,48 +60,56 @@ class Traced(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call: Call = request.extensions["call"]
-        operation = call.operation
+        current = get_current_span()
+        if current.is_recording() or not current.get_span_context().is_valid:
+            reply = await self._recorded(request, call)
+        else:
+            reply = await self._measured(request, call, current.get_span_context())
+        self._watcher.answered(call.operation, reply)
+        return reply
+
+    async def _recorded(self, request: httpx.Request, call: Call) -> httpx.Response:
+        with Entered(self._tracer.start_span(call.operation.name, kind=SpanKind.CLIENT)) as span:
+            if span.is_recording():
+                _describe(span, request.method, call)
+            try:
+                reply = await self._measured(request, call, span.get_span_context())
+            except UpstreamError as error:
+                _describe_failure(span, error)
+                raise
+            span.set_attribute(HTTP_RESPONSE_STATUS_CODE, reply.status_code)
+            if (failure := reply.extensions.get("failure")) is not None:
+                # A business failure, that the vendor reports as a success.
+                span.set_status(Status(StatusCode.ERROR))
+                span.set_attribute(ERROR_TYPE, failure)
+            return reply
+
+    async def _measured(self, request: httpx.Request, call: Call, context: SpanContext) -> httpx.Response:
         started = perf_counter()
         status: int | None = None
         failure: str | None = "Abandoned"
-        with self._span(operation) as span:
-            if span.is_recording():
-                _describe(span, request.method, call)
-            _inject(get_current_span().get_span_context(), call.headers)
-            try:
-                reply = await self._inner.handle_async_request(request)
-            except UpstreamError as error:
-                _describe_failure(span, error)
-                status, failure = error.status, error.low_cardinality
-                raise
-            else:
-                span.set_attribute(HTTP_RESPONSE_STATUS_CODE, reply.status_code)
-                status, failure = reply.status_code, reply.extensions.get("failure")
-                if failure is not None:  # A business failure, that the vendor reports as a success.
-                    span.set_status(Status(StatusCode.ERROR))
-                    span.set_attribute(ERROR_TYPE, failure)
-            finally:
-                seconds = perf_counter() - started
-                if (seen := attempts.get()) is not None:
-                    seen.append((operation, seconds))
-                self._watcher.attempted(_attempt(request.method, call, status, failure, seconds=seconds))
-        self._watcher.answered(operation, reply)
-        return reply
-
-    def _span(self, operation: Operation) -> AbstractContextManager[Span]:
-        """The attempt's span; in a trace that is not kept, none is made."""
-        current = get_current_span()
-        if current.get_span_context().is_valid and not current.is_recording():
-            return _NOT_KEPT
-        return Entered(self._tracer.start_span(operation.name, kind=SpanKind.CLIENT))
+        _continue(context, call.headers)
+        try:
+            reply = await self._inner.handle_async_request(request)
+        except UpstreamError as error:
+            status, failure = error.status, error.low_cardinality
+            raise
+        else:
+            status, failure = reply.status_code, reply.extensions.get("failure")
+            return reply
+        finally:
+            seconds = perf_counter() - started
+            if (seen := attempts.get()) is not None:
+                seen.append((call.operation, seconds))
+            self._watcher.attempted(_attempt(request.method, call, status, failure, seconds=seconds))
 
     @override
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-def _inject(context: SpanContext, headers: dict[str, str]) -> None:
-    """Have a trace go on at the vendor (W3C Trace Context)."""
+def _continue(context: SpanContext, headers: dict[str, str]) -> None:
+    """Have the trace go on at the vendor: what `TraceContextTextMapPropagator` writes, in a third of its time."""
     if not context.is_valid:
         return
     headers["traceparent"] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

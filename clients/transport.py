@@ -179,14 +179,17 @@ class Socket(httpx.AsyncBaseTransport):
         operation = call.operation
         written = call.written()
         pool = self._pool(call.origin)
+        clock = asyncio.get_running_loop().time
         # With an empty budget a read goes where nothing has to be sent again.
         fresh = not operation.repeatable or call.resends > 0 or self._budget.empty
         while True:
             idle = None if fresh else pool.idle()
-            connection = idle or await _opened(pool, call)
+            # What a dead connection has cost is not given to the next one anew.
+            connect_seconds = min(call.connect_seconds, call.ends - clock())
+            connection = idle or await _opened(pool, operation, seconds=connect_seconds)
             keep = False
             try:
-                answer = await connection.exchange(written, ends=call.ends)
+                answer = await connection.exchange(written, seconds=max(0.0, call.ends - clock()))
                 keep = True
             except Silent as error:
                 if idle is None:
@@ -215,15 +218,13 @@ class Socket(httpx.AsyncBaseTransport):
             pool.close()
 
 
-async def _opened(pool: Pool, call: Call) -> Connection:
-    # What a dead connection has cost is not given to the next one anew.
-    seconds = min(call.connect_seconds, call.ends - asyncio.get_running_loop().time())
+async def _opened(pool: Pool, operation: Operation, *, seconds: float) -> Connection:
     try:
         return await pool.open(seconds)
     except TimeoutError as error:
-        raise TimedOut("No connection was made in time.", operation=call.operation, sent=False) from error
+        raise TimedOut("No connection was made in time.", operation=operation, sent=False) from error
     except OSError as error:
-        raise Unreachable("No connection could be made.", operation=call.operation) from error
+        raise Unreachable("No connection could be made.", operation=operation) from error
 
 
 class Unconfigured(httpx.AsyncBaseTransport):

@@ -296,8 +296,9 @@ class Authenticated(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call: Call = request.extensions["call"]
         token = await self._credentials.current(call.operation)
+        self._authenticate(call, token)
         try:
-            return await self._send(request, call, token)
+            return await self._inner.handle_async_request(request)
         except (CredentialsRefused, PossiblyExpired) as refusal:
             if refusal.status == httpx.codes.FORBIDDEN:
                 raise
@@ -305,12 +306,12 @@ class Authenticated(httpx.AsyncBaseTransport):
             if renewed == token:
                 raise
             call.resends += 1
-            return await self._send(request, call, renewed)
+            self._authenticate(call, renewed)
+            return await self._inner.handle_async_request(request)
 
-    async def _send(self, request: httpx.Request, call: Call, token: Secret) -> httpx.Response:
+    def _authenticate(self, call: Call, token: Secret) -> None:
         call.headers["authorization"] = f"Bearer {token.reveal()}"
         call.secrets = (token, self._credentials.refresh_token)
-        return await self._inner.handle_async_request(request)
 
     @override
     async def aclose(self) -> None:

@@ -74,7 +74,7 @@ class _Outcome(msgspec.Struct, frozen=True):
         out, so its absence is no refusal by itself; but then the answer must
         hold what was asked for.
         """
-        if self.is_check or self.success is True:
+        if self.success is True or self.is_check:
             return True
         asked_for = _is_object(self.domain) or _is_object(self.tokens) or self.domains is not msgspec.UNSET
         return self.success is None and self.code is None and asked_for
