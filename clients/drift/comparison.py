@@ -22,15 +22,16 @@ DEEPEST: Final = 30
 _TELLING: Final = re.compile(r"(?!.*[0-9]{5})[A-Za-z][A-Za-z0-9_-]{0,47}")
 """A name or value that may be shown: a word of a vendor's vocabulary, and no text, address, identifier or number."""
 
-_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "null": (type(None),),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "string": (str,),
-    "array": (list,),
-    "object": (dict,),
+_TYPES: Final[Mapping[type, tuple[str, ...]]] = {
+    type(None): ("null",),
+    bool: ("boolean",),
+    int: ("integer", "number"),
+    float: ("number",),
+    str: ("string",),
+    list: ("array",),
+    dict: ("object",),
 }
+"""What JSON Schema calls a decoded value; first the narrowest."""
 
 
 class Deviation(msgspec.Struct, frozen=True, order=True):
@@ -93,6 +94,8 @@ class _Comparison:
         """With everything that it refers to and is made of."""
         while "$ref" in schema:
             schema = {**self._schemas[schema["$ref"]], **{key: schema[key] for key in schema if key != "$ref"}}
+        if "allOf" not in schema:
+            return schema
         merged: dict[str, Any] = {key: schema[key] for key in schema if key != "allOf"}
         for part in map(self._whole, schema.get("allOf", ())):
             properties = {**part.get("properties", {}), **merged.get("properties", {})}
@@ -104,12 +107,10 @@ class _Comparison:
 def _is_any(value: object, types: str | list[str] | None) -> bool:
     if types is None:
         return True
-    allowed = [types] if isinstance(types, str) else types
-    if isinstance(value, bool):  # To Python, a boolean is an integer as well.
-        return "boolean" in allowed
+    allowed = (types,) if isinstance(types, str) else types
     if isinstance(value, float) and value.is_integer() and "integer" in allowed:
         return True
-    return any(isinstance(value, _TYPES[name]) for name in allowed)
+    return not frozenset(_TYPES[type(value)]).isdisjoint(allowed)
 
 
 def _is_new(value: object, schema: Schema) -> bool:
@@ -122,7 +123,7 @@ def _is_new(value: object, schema: Schema) -> bool:
 
 
 def _type_of(value: object) -> str:
-    return next(name for name, types in _TYPES.items() if isinstance(value, types))
+    return _TYPES[type(value)][0]
 
 
 def _shown(value: object) -> str:
