@@ -117,21 +117,19 @@ class Reply(httpx.Response):
         request: What it answers.
     """
 
+    content: bytes = b""
+
     def __init__(self, answer: Answer, request: httpx.Request) -> None:
         self.status_code = answer.status
+        self.content = answer.body
         self.request = request
         self.extensions = {}
-        self._answer = answer
+        self._headers = answer.headers
 
     @cached_property
     @override
     def headers(self) -> httpx.Headers:  # type: ignore[override]  # Nobody sets them.
-        return httpx.Headers(self._answer.headers)
-
-    @property
-    @override
-    def content(self) -> bytes:
-        return self._answer.body
+        return httpx.Headers(self._headers)
 
 
 class Socket(httpx.AsyncBaseTransport):
