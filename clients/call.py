@@ -100,7 +100,9 @@ def lines(headers: Mapping[str, str]) -> bytes:
         ValueError: One would end its line early; nothing that a caller sends
             becomes a header, so this is a mistake of ours.
     """
-    written = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
-    if not written.count(b"\r") == written.count(b"\n") == len(headers) or b"\0" in written:
+    written = ""
+    for name, value in headers.items():
+        written += f"{name}: {value}\r\n"
+    if not written.count("\r") == written.count("\n") == len(headers) or "\0" in written:
         raise ValueError("a header holds a line break")
-    return written
+    return written.encode()

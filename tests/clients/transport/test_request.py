@@ -1,0 +1,158 @@
+"""What a request says on the wire, however little of it is written anew for each call."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+import pytest
+from opentelemetry.context import attach, detach
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from clients.budget import Budget
+from clients.errors import Operation
+from clients.timeouts import Timed
+from clients.tracing import Traced
+from clients.transport import Socket, Upstream
+from tests.support.plain import PLAIN
+from tests.support.scripted_vendor import ScriptedVendor
+from tests.support.timing import timeouts
+
+pytestmark = pytest.mark.anyio
+
+LOOK: Final = Operation("vendor", "GET /x", "read")
+TELL: Final = Operation("vendor", "POST /x", "read")
+
+ALWAYS: Final = {"accept": "application/json", "accept-encoding": "identity"}
+
+STATES: Final = [None, TraceState([("vendor", "a=b"), ("other", "1")])]
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[ScriptedVendor]:
+    """A vendor that keeps what it heard."""
+    async with ScriptedVendor() as listening:
+        yield listening
+
+
+def socket() -> Socket:
+    """The socket layer, which takes every whole answer for a yes."""
+    return Socket(lambda _reply, _operation: None, tls=PLAIN, budget=Budget())
+
+
+def host(vendor: ScriptedVendor) -> str:
+    """As the vendor's URL has it."""
+    return vendor.url.removeprefix("http://")
+
+
+async def test_a_request_is_written_whole(vendor: ScriptedVendor) -> None:
+    """Each kind of body says what it is and how long; where none may be, nothing is said of one."""
+    upstream = Upstream(vendor.url, Timed(socket(), timeouts(5)))
+
+    await upstream.call(LOOK, "/x?y=%20z")
+    await upstream.call(TELL, "/x")
+    await upstream.call(TELL, "/x", json=b"{}")
+    await upstream.call(TELL, "/x", csv=b"a,b")
+
+    same = {"host": host(vendor), **ALWAYS}
+    assert [(heard.method, heard.path, heard.headers, heard.body) for heard in vendor.heard] == [
+        ("GET", "/x?y=%20z", same, b""),
+        ("POST", "/x", {**same, "content-length": "0"}, b""),
+        ("POST", "/x", {**same, "content-length": "2", "content-type": "application/json"}, b"{}"),
+        ("POST", "/x", {**same, "content-length": "3", "content-type": "text/csv"}, b"a,b"),
+    ]
+    await upstream.aclose()
+
+
+async def test_a_header_of_one_call_takes_the_place_of_the_usual(vendor: ScriptedVendor) -> None:
+    """In that call alone."""
+    upstream = Upstream(vendor.url, Timed(socket(), timeouts(5)))
+
+    await upstream.call(LOOK, "/x", headers={"accept": "text/csv"})
+    await upstream.call(LOOK, "/x")
+
+    assert [heard.headers for heard in vendor.heard] == [
+        {"host": host(vendor), **ALWAYS, "accept": "text/csv"},
+        {"host": host(vendor), **ALWAYS},
+    ]
+    await upstream.aclose()
+
+
+async def test_a_whole_url_brings_its_host(vendor: ScriptedVendor) -> None:
+    """Where there is no base, for addresses that somebody else names."""
+    upstream = Upstream("", Timed(socket(), timeouts(5)))
+
+    await upstream.call(LOOK, f"{vendor.url}/x")
+
+    assert vendor.heard[0].headers["host"] == host(vendor)
+    await upstream.aclose()
+
+
+async def test_any_pool_of_httpx_sends_the_same(vendor: ScriptedVendor) -> None:
+    """To httpx a call is a request like any other, so that another pool can stand in the place of ours."""
+    ours = Upstream(vendor.url, Timed(socket(), timeouts(5)))
+    theirs = Upstream(vendor.url, httpx.AsyncHTTPTransport(verify=PLAIN))
+
+    our_reply, their_reply = [
+        await upstream.call(TELL, "/x", json=b"{}", headers={"authorization": "Bearer a: b"})
+        for upstream in (ours, theirs)
+    ]
+
+    first, second = vendor.heard
+    assert (second.method, second.path, second.headers, second.body) == (
+        first.method,
+        first.path,
+        first.headers,
+        first.body,
+    )
+    assert await their_reply.aread() == our_reply.content
+    assert their_reply.headers == our_reply.headers
+    await asyncio.gather(ours.aclose(), theirs.aclose())
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("flags", [0, 1])
+async def test_a_trace_goes_on_as_its_standard_has_it(
+    vendor: ScriptedVendor, flags: int, state: TraceState | None
+) -> None:
+    """Where nothing is recorded the caller's own identifiers go on, to the byte as OpenTelemetry would write them."""
+    parent = SpanContext(0x0AF, 0xB7, is_remote=True, trace_flags=TraceFlags(flags), trace_state=state)
+    upstream = Upstream(
+        vendor.url, Timed(Traced(socket(), tracer_provider=TracerProvider(sampler=ALWAYS_OFF)), timeouts(5))
+    )
+    before = attach(set_span_in_context(NonRecordingSpan(parent)))
+    written: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(written)
+
+    await upstream.call(LOOK, "/x")
+
+    detach(before)
+    assert vendor.heard[0].headers == {"host": host(vendor), **ALWAYS, **written}
+    await upstream.aclose()
+
+
+@pytest.mark.parametrize(("sampler", "kept"), [(ALWAYS_ON, 1), (ALWAYS_OFF, 0)])
+async def test_outside_of_a_trace_each_attempt_begins_one(vendor: ScriptedVendor, sampler: Sampler, kept: int) -> None:
+    """Whether or not it is kept."""
+    upstream = Upstream(
+        vendor.url, Timed(Traced(socket(), tracer_provider=TracerProvider(sampler=sampler)), timeouts(5))
+    )
+
+    await upstream.call(LOOK, "/x")
+
+    assert not get_current_span().get_span_context().is_valid
+    version, trace_id, span_id, flags = vendor.heard[0].headers["traceparent"].split("-")
+    assert (version, len(trace_id), len(span_id), int(flags, 16) & 1) == ("00", 32, 16, kept)
+    assert int(trace_id, 16)
+    assert int(span_id, 16)
+    await upstream.aclose()
