@@ -54,6 +54,10 @@ class Call(msgspec.Struct, kw_only=True):
     connect_seconds: float = 0.0
     """For making a connection."""
 
+    @override
+    def __repr__(self) -> str:
+        return f"Call({self.operation.name!r})"  # Headers and body may hold secrets.
+
     def written(self) -> bytes:
         """The whole request as it goes over the wire.
 

@@ -20,7 +20,9 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from clients.budget import Budget
+from clients.call import Call, Origin, Outgoing
 from clients.errors import Operation
+from clients.secret import Secret
 from clients.timeouts import Timed
 from clients.tracing import Traced
 from clients.transport import Socket, Upstream
@@ -53,6 +55,21 @@ def socket() -> Socket:
 def host(vendor: ScriptedVendor) -> str:
     """As the vendor's URL has it."""
     return vendor.url.removeprefix("http://")
+
+
+async def test_a_call_that_is_printed_shows_no_secret() -> None:
+    """Wherever one is shown by mistake, in a log or a traceback."""
+    call = Call(
+        operation=LOOK,
+        origin=Origin("http", "vendor", 80),
+        head=b"GET / HTTP/1.1\r\nhost: vendor\r\n",
+        headers={"authorization": "Bearer hush"},
+        body=b"hush",
+        secrets=(Secret("hush"),),
+    )
+
+    assert "GET /x" in repr(call)
+    assert "hush" not in repr(call) + repr(Outgoing("GET", httpx.URL("http://vendor/"), call))
 
 
 async def test_a_request_is_written_whole(vendor: ScriptedVendor) -> None:
