@@ -56,7 +56,8 @@ class Bulkhead(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call: Call = request.extensions["call"]
-        await self._enter(call.operation)
+        if not self._enters(call.operation.kind):
+            await self._turn(call.operation)
         try:
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:
@@ -69,14 +70,19 @@ class Bulkhead(httpx.AsyncBaseTransport):
         finally:
             self._leave()
 
-    async def _enter(self, operation: Operation) -> None:
-        bound = self._bounds[operation.kind]
-        queue = self._queues[bound]
-        if self._taken < bound and not queue:
-            if not self._taken:
-                self._last_answer = monotonic()  # Nobody waits for one: it begins anew.
-            self._taken += 1
-            return
+    def _enters(self, kind: Kind) -> bool:
+        """Whether there is a place at once; it is taken then."""
+        bound = self._bounds[kind]
+        if self._taken >= bound or self._queues[bound]:
+            return False
+        if not self._taken:
+            self._last_answer = monotonic()  # Nobody waits for one: it begins anew.
+        self._taken += 1
+        return True
+
+    async def _turn(self, operation: Operation) -> None:
+        """Wait for a place."""
+        queue = self._queues[self._bounds[operation.kind]]
         if len(queue) >= self._places and self._stuck:
             raise _crowded(operation)
         loop = asyncio.get_running_loop()

@@ -1,9 +1,9 @@
 """How long an attempt may take, and all attempts of one request together."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -74,7 +74,7 @@ class Timed(httpx.AsyncBaseTransport):
         self._timeouts = timeouts
 
     @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_async_request(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
         call: Call = request.extensions["call"]
         operation = call.operation
         now = asyncio.get_running_loop().time()
@@ -84,7 +84,7 @@ class Timed(httpx.AsyncBaseTransport):
         call.remaining = remaining
         call.ends = now + min(self._timeouts.attempt[operation.kind], remaining)
         call.connect_seconds = self._timeouts.connect
-        return await self._inner.handle_async_request(request)
+        return self._inner.handle_async_request(request)
 
     @override
     async def aclose(self) -> None:

@@ -1,8 +1,9 @@
 """One CLIENT span per attempt, and what is told of each attempt besides."""
 
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
@@ -58,16 +59,13 @@ class Traced(httpx.AsyncBaseTransport):
         self._watcher = watcher or Unwatched()
 
     @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_async_request(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
         call: Call = request.extensions["call"]
         current = get_current_span()
         context = current.get_span_context()
         if current.is_recording() or not context.is_valid:
-            reply = await self._recorded(request, call)
-        else:
-            reply = await self._measured(request, call, context)
-        self._watcher.answered(call.operation, reply)
-        return reply
+            return self._recorded(request, call)
+        return self._measured(request, call, context)
 
     async def _recorded(self, request: httpx.Request, call: Call) -> httpx.Response:
         with Entered(self._tracer.start_span(call.operation.name, kind=SpanKind.CLIENT)) as span:
@@ -87,22 +85,36 @@ class Traced(httpx.AsyncBaseTransport):
 
     async def _measured(self, request: httpx.Request, call: Call, context: SpanContext) -> httpx.Response:
         started = perf_counter()
-        status: int | None = None
-        failure: str | None = "Abandoned"
         _continue(context, call.headers)
         try:
             reply = await self._inner.handle_async_request(request)
         except UpstreamError as error:
-            status, failure = error.status, error.low_cardinality
+            self._ended(request.method, call, started, status=error.status, error=error.low_cardinality)
             raise
-        else:
-            status, failure = reply.status_code, reply.extensions.get("failure")
-            return reply
-        finally:
-            seconds = perf_counter() - started
-            if (seen := attempts.get()) is not None:
-                seen.append((call.operation, seconds))
-            self._watcher.attempted(_attempt(request.method, call, status, failure, seconds=seconds))
+        except BaseException:
+            self._ended(request.method, call, started, status=None, error="Abandoned")
+            raise
+        failure: str | None = reply.extensions.get("failure")
+        self._ended(request.method, call, started, status=reply.status_code, error=failure)
+        self._watcher.answered(call.operation, reply)
+        return reply
+
+    def _ended(self, method: str, call: Call, started: float, *, status: int | None, error: str | None) -> None:
+        seconds = perf_counter() - started
+        if (seen := attempts.get()) is not None:
+            seen.append((call.operation, seconds))
+        self._watcher.attempted(
+            Attempt(
+                operation=call.operation,
+                method=method,
+                host=call.origin.host,
+                port=call.origin.port,
+                status=status,
+                error=error,
+                resend=call.resends,
+                seconds=seconds,
+            )
+        )
 
     @override
     async def aclose(self) -> None:
@@ -116,19 +128,6 @@ def _continue(context: SpanContext, headers: dict[str, str]) -> None:
         headers["traceparent"] = f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
         if state:
             headers["tracestate"] = state.to_header()
-
-
-def _attempt(method: str, call: Call, status: int | None, error: str | None, *, seconds: float) -> Attempt:
-    return Attempt(
-        operation=call.operation,
-        method=method,
-        host=call.origin.host,
-        port=call.origin.port,
-        status=status,
-        error=error,
-        resend=call.resends,
-        seconds=seconds,
-    )
 
 
 def _describe(span: Span, method: str, call: Call) -> None:
