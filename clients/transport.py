@@ -159,23 +159,6 @@ class Socket(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call: Call = request.extensions["call"]
         operation = call.operation
-        answer = await self._answer(call)
-        for name, value in answer.headers:
-            if name == b"content-encoding" and value.lower() != b"identity":
-                raise Garbled(
-                    "The answer is encoded in a way not asked for.", operation=operation, status=answer.status
-                )
-        reply = Reply(answer, request)
-        try:
-            self._judge(reply, operation)
-        except UpstreamError as error:
-            # Before anyone sees it: the vendor may have repeated what it was sent.
-            error.hide(*call.secrets)
-            raise
-        return reply
-
-    async def _answer(self, call: Call) -> Answer:
-        operation = call.operation
         written = call.written()
         pool = self._pool(call.origin)
         clock = asyncio.get_running_loop().time
@@ -201,9 +184,26 @@ class Socket(httpx.AsyncBaseTransport):
             except Nonsense as error:
                 raise Garbled(str(error), operation=operation, status=error.status) from error
             else:
-                return answer
+                break
             finally:
                 pool.put_back(connection, keep=keep)
+        return self._judged(answer, request, call)
+
+    def _judged(self, answer: Answer, request: httpx.Request, call: Call) -> httpx.Response:
+        operation = call.operation
+        for name, value in answer.headers:
+            if name == b"content-encoding" and value.lower() != b"identity":
+                raise Garbled(
+                    "The answer is encoded in a way not asked for.", operation=operation, status=answer.status
+                )
+        reply = Reply(answer, request)
+        try:
+            self._judge(reply, operation)
+        except UpstreamError as error:
+            # Before anyone sees it: the vendor may have repeated what it was sent.
+            error.hide(*call.secrets)
+            raise
+        return reply
 
     def _pool(self, origin: Origin) -> Pool:
         if (pool := self._pools.get(origin)) is None:
