@@ -20,7 +20,7 @@ class Origin(NamedTuple):
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """Every layer finds it in its request's `extensions["call"]`."""
+    """What there is to send, and what the layers know of it; each finds it in its request's `extensions["call"]`."""
 
     operation: Operation
     origin: Origin
