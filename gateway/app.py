@@ -121,7 +121,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
         cached.share(partial(SharedLevel, shared))
     load = Load(configured.concurrency)
     gate = Gate(callers, OWNERS, audit, limits=limits, guesses=guesses, load=load, cache=cached)
-    shortcut = Shortcut(callers, limits=limits, guesses=guesses, load=load, cache=cached, metrics=seen.metrics)
+    shortcut = Shortcut(callers, limits=limits, guesses=guesses, load=load, cache=cached, metrics=seen.metrics, log=log)
     gate.shows_the_way = shortcut.learn
     tenancy = Tenancy(configured, database, shared=shared, log=log)
     tenancy.directory.changed = cached.forget_tenants
@@ -176,6 +176,7 @@ def create_app(  # noqa: PLR0915 - a parts list: one line for each
                 log=log,
                 public_url=configured.public_url,
             )
+            shortcut.context = app.state.contexts.reading
             settling: Settling = app.state.settling
             background = [asyncio.create_task(loop()) for loop in (audit.sweep, settling.sweep, settling.run)]
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request
 from litestar.middleware import ASGIMiddleware
@@ -17,6 +17,7 @@ from gateway.cache.policy import Cache
 from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
+from gateway.direct import depends_on_target
 from gateway.http import query
 from gateway.http.ahead import Ahead
 from gateway.http.exchange import Exchange
@@ -39,6 +40,9 @@ from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
 from gateway.tokens.lifecycle import Recogniser
 from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
+
+if TYPE_CHECKING:
+    from gateway.shortcut import Way
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
 
@@ -82,7 +86,7 @@ class Gate(ASGIMiddleware):
         self._guesses = guesses
         self._cache = cache
         self._methods: dict[str, frozenset[str]] = {}
-        self.shows_the_way: Callable[[Any, Needs, Topic, str], None] | None = None
+        self.shows_the_way: Callable[[Any, Needs, Topic, str], Way | None] | None = None
         """Is told what a request asks for that has passed every check and may be answered with what is kept."""
         self.body_limits: dict[str, int] = {}
         """Paths that take a larger body than others, in bytes."""
@@ -113,6 +117,7 @@ class Gate(ASGIMiddleware):
                     param.field_alias: query.Parameter(param.field_name, param.is_sequence)
                     for param in model.expected_query_params
                 }
+                handler.opt["direct"] = depends_on_target(handler, model)
                 if declared.customer is not None:
                     self.customer_scopes |= declared.scopes | declared.any_of
                 if declared.largest_body is not None:
@@ -174,9 +179,10 @@ class Gate(ASGIMiddleware):
         if callable(topic):
             topic = topic(*scope["path_params"].values())
         name = variant(scope["path"], scope["query_string"], declared.folded)
-        # Who was counted before has come by the way that would be shown.
-        if self.shows_the_way is not None and topic is not None and not ahead.counted and self._cache.keeps(topic):
-            self.shows_the_way(scope, declared, topic, name)
+        if self.shows_the_way is not None and topic is not None:
+            way = self.shows_the_way(scope, declared, topic, name)
+            if scope["route_handler"].opt["direct"]:
+                exchange.way = way
         return Answer(send, own=own, topic=topic, variant=name)
 
     async def _admit(self, scope: Any, exchange: Exchange, declared: Needs) -> Principal:

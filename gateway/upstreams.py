@@ -86,11 +86,16 @@ class Scene(VendorAccounts, frozen=True, kw_only=True):
     """Where customers point their CNAME, if the operator has said so."""
 
 
-class TenantContext(Scene, frozen=True, kw_only=True):
-    """All that a handler needs: the tenant's place, who calls, and what may be sent once."""
+class ReadContext(Scene, frozen=True, kw_only=True):
+    """All that a handler needs that changes nothing: the tenant's place, who calls, and what is kept."""
 
     principal: Principal
     cache: TenantCache
+
+
+class TenantContext(ReadContext, frozen=True, kw_only=True):
+    """All that a handler needs: the same, and what may be sent once."""
+
     ledger: Ledger
 
 
@@ -283,18 +288,21 @@ class Contexts(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, request: Request[Any, Any, Any]) -> TenantContext:
         """What the handler of this request is given."""
-        exchange = Exchange.of(request.scope)
+        given = self.reading(Exchange.of(request.scope))
+        return TenantContext(**msgspec.structs.asdict(given), ledger=self.ledgers.of(request))
+
+    def reading(self, exchange: Exchange) -> ReadContext:
+        """The same, for a handler that changes nothing."""
         principal = exchange.principal
         assert isinstance(principal, Principal)  # noqa: S101 - the gate has admitted this request
         tenant, mode = principal.tenant, principal.mode
-        return TenantContext(
+        return ReadContext(
             **msgspec.structs.asdict(self.upstreams.accounts(tenant, mode)),
             principal=principal,
             cache=exchange.cache or TenantCache(self.cache, tenant, mode, Reading()),
             at=exchange.occurrence,
             belongings=Belongings(self.ownership, tenant, mode, self.log),
             cname_target=self.upstreams.cname_target(tenant),
-            ledger=self.ledgers.of(request),
         )
 
     def scene(self, operation: Operation) -> Scene:

@@ -13,13 +13,14 @@ from clients.domains import wire
 from clients.domains.client import CHECK
 from clients.errors import Garbled, UpstreamError
 from gateway.cached_topics import DOMAIN_LIST, domain_detail
+from gateway.direct import Reader, direct
 from gateway.fanout import with_optional
 from gateway.http.rfc9457 import Fault
 from gateway.idempotency import IdempotencyKey, once
 from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import ValidationFailed
-from gateway.upstreams import TenantContext
+from gateway.upstreams import ReadContext, TenantContext
 from routes.shapes.domains import Check, Domain, DomainDetails, NewDomain
 from routes.shapes.hostnames import hostname as canonical
 from routes.shapes.missing import Missing
@@ -46,8 +47,9 @@ class Expansion(StrEnum):
     operation_id="listDomains",
     status_code=200,
 )
+@direct
 async def list_domains(
-    tenant: NamedDependency[TenantContext],
+    tenant: Reader,
     limit: Annotated[
         int | None, QueryParameter(ge=1, le=MOST_ROWS, description="The most rows on a page; 100, or 50 when expanded.")
     ] = None,
@@ -118,7 +120,8 @@ async def check_domain(data: JSONBody[NewDomain], tenant: NamedDependency[Tenant
 
 
 @get("/{hostname:str}", opt=needs("domains:read", cached=domain_detail), operation_id="getDomain", status_code=200)
-async def get_domain(hostname: FromPath[str], tenant: NamedDependency[TenantContext]) -> DomainDetails:
+@direct
+async def get_domain(hostname: FromPath[str], tenant: Reader) -> DomainDetails:
     """Show one domain and whether it serves visitors; as it was up to ten seconds ago.
 
     The check is best-effort: if it fails, `check` is null and named in `missing`.
@@ -156,7 +159,7 @@ async def refresh_domain(hostname: FromPath[str], tenant: NamedDependency[Tenant
     return DomainDetails.merge(refreshed.domain, check, cname_target=tenant.cname_target, missing=missing)
 
 
-async def _details(hostname: str, tenant: TenantContext) -> DomainDetails:
+async def _details(hostname: str, tenant: ReadContext) -> DomainDetails:
     """One domain and its check, asked for at the same time; kept for a while if both came."""
 
     async def load() -> tuple[wire.DomainInfo, wire.CheckResult | UpstreamError]:
@@ -169,7 +172,7 @@ async def _details(hostname: str, tenant: TenantContext) -> DomainDetails:
     return DomainDetails.merge(info, check, cname_target=tenant.cname_target)
 
 
-async def _expanded(rows: list[Domain], tenant: TenantContext) -> list[Domain]:
+async def _expanded(rows: list[Domain], tenant: ReadContext) -> list[Domain]:
     """Every row with its verdict, some at a time; a row whose look failed says so."""
     places = asyncio.Semaphore(AT_ONCE)
 

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from clients.errors import UpstreamError
 from gateway.cached_topics import FEATURES
+from gateway.direct import Reader, direct
 from gateway.idempotency import IdempotencyKey, once
 from gateway.needs import needs
 from gateway.operations.intentions import Intention
@@ -21,9 +22,8 @@ from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
 @get(
     "/", opt=needs("catalog:read", customer=Whose.NOBODY, cached=FEATURES), operation_id="listFeatures", status_code=200
 )
-async def list_features(
-    tenant: NamedDependency[TenantContext], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[Feature]:
+@direct
+async def list_features(tenant: Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Feature]:
     """List features, sorted by ident; as they were up to a minute ago."""
     features = await tenant.cache.fetch(FEATURES, tenant.catalog.list_features)
     fetched_at = tenant.cache.fetched_at

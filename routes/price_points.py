@@ -11,13 +11,14 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from clients.billing import wire
 from clients.errors import UpstreamError
 from gateway.cached_topics import PRICE_POINTS
+from gateway.direct import Reader, direct
 from gateway.http.body import csv_file
 from gateway.idempotency import IdempotencyKey, once
 from gateway.needs import needs
 from gateway.operations.intentions import Intention
 from gateway.problems import NotFound
 from gateway.subjects import Whose
-from gateway.upstreams import TenantContext
+from gateway.upstreams import ReadContext, TenantContext
 from routes.shapes.catalog import PricePoint, WrittenPricePoint
 from routes.shapes.missing import Missing
 from routes.shapes.page import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -37,8 +38,9 @@ MOST_REMEMBERED: Final = 10_000
     operation_id="listPricePoints",
     status_code=200,
 )
+@direct
 async def list_price_points(
-    tenant: NamedDependency[TenantContext],
+    tenant: Reader,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     ident: Annotated[str | None, QueryParameter(description="Only the one with this ident.")] = None,
@@ -65,7 +67,8 @@ async def list_price_points(
     operation_id="getPricePoint",
     status_code=200,
 )
-async def get_price_point(ident: FromPath[str], tenant: NamedDependency[TenantContext]) -> PricePoint:
+@direct
+async def get_price_point(ident: FromPath[str], tenant: Reader) -> PricePoint:
     """Show one price point; as it was up to a minute ago."""
     for point in await tenant.cache.fetch(PRICE_POINTS, tenant.catalog.list_price_points):
         if point.ident == ident:
@@ -182,7 +185,7 @@ async def import_price_points(
     return await once(tenant.ledger, idempotency_key, about, act, keyed=False)
 
 
-async def _one(tenant: TenantContext, ident: str) -> wire.PricePoint | None:
+async def _one(tenant: ReadContext, ident: str) -> wire.PricePoint | None:
     listed = await tenant.catalog.list_price_points(ident=ident)
     return next((point for point in listed if point.ident == ident), None)
 

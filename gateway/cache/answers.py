@@ -8,7 +8,8 @@ from typing import Any, Final
 from gateway.cache.readings import Outcome
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
-from gateway.http.field_lines import fields
+from gateway.http.field_lines import lines
+from gateway.http.whole import Whole
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -51,9 +52,8 @@ class Answer:
         if self.topic is None or (found := await self._own.rendered(self.topic, self.variant)) is None:
             return False
         shown, none_match = self._own.reading.shown, self._own.reading.none_match
-        status, head, body = whole(found.about, found.body, etag=found.etag, shown=shown, none_match=none_match)
-        await self._send({"type": "http.response.start", "status": status, "headers": fields(head)})
-        await self._send({"type": "http.response.body", "body": body})
+        answer = whole(found.about, found.body, etag=found.etag, shown=shown, none_match=none_match)
+        await answer.send(self._send)
         return True
 
     async def __call__(self, message: Any) -> None:
@@ -65,33 +65,43 @@ class Answer:
         if start is None or message["type"] != "http.response.body":
             await self._send(message)
             return
-        media_type = _media_type(start["headers"])
-        body = message.get("body", b"")
-        if start["status"] != OK or message.get("more_body") or not media_type.startswith(_JSON) or _PARTIAL in body:
-            if (shown := self._own.reading.shown) is not None:
-                start["headers"] = [*start["headers"], (b"cache-status", cache_status(shown))]
-            await self._send(start)
-            await self._send(message)
+        made = Whole(start["status"], lines(start["headers"]), message.get("body", b""))
+        if not message.get("more_body") and _media_type(start["headers"]).startswith(_JSON):
+            await sealed(made, self._own, self.variant).send(self._send)
             return
-        etag, reading = self._etag(body), self._own.reading
-        self._own.render(self.variant, body, etag=etag, media_type=media_type)
-        if reading.none_match is not None and _matches(reading.none_match, etag):
-            start["status"], start["headers"], message["body"] = NOT_MODIFIED, [], b""
-        start["headers"] = [*start["headers"], (b"etag", etag), *fields(_told(reading.shown))]
+        if (shown := self._own.reading.shown) is not None:
+            start["headers"] = [*start["headers"], (b"cache-status", cache_status(shown))]
         await self._send(start)
         await self._send(message)
 
-    def _etag(self, body: bytes) -> bytes:
-        fetched_at = _FETCHED_AT.search(body, max(0, len(body) - _TAIL))
-        said = blake2b(b"%b\0%b\0" % (self._own.identity, self.variant.encode()), digest_size=16)
-        said.update(body if fetched_at is None else memoryview(body)[: fetched_at.start()])
-        return b'W/"%s"' % said.hexdigest().encode()
+
+def sealed(made: Whole, own: TenantCache, variant: str) -> Whole:
+    """What a handler made of JSON, as it is sent: tagged, and kept if it may be.
+
+    Args:
+        made: As the handler, or whoever answers for its failure, made it.
+        own: The caller's cache, from which it was made.
+        variant: Tells this answer from others about the topic.
+    """
+    shown = own.reading.shown
+    if made.status != OK or _PARTIAL in made.body:
+        if shown is not None:
+            made.head += b"cache-status: %b\r\n" % cache_status(shown)
+        return made
+    etag = _etag(made.body, own, variant)
+    own.render(variant, made.body, etag=etag, about=made.head)
+    return whole(made.head, made.body, etag=etag, shown=shown, none_match=own.reading.none_match)
 
 
-def whole(
-    about: bytes, body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None
-) -> tuple[int, bytes, bytes]:
-    """Status, field lines and body of an answer; 304 without a body for a caller who has it.
+def _etag(body: bytes, own: TenantCache, variant: str) -> bytes:
+    fetched_at = _FETCHED_AT.search(body, max(0, len(body) - _TAIL))
+    said = blake2b(b"%b\0%b\0" % (own.identity, variant.encode()), digest_size=16)
+    said.update(body if fetched_at is None else memoryview(body)[: fetched_at.start()])
+    return b'W/"%s"' % said.hexdigest().encode()
+
+
+def whole(about: bytes, body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None) -> Whole:
+    """An answer that can be told from others; 304 without a body for a caller who has it.
 
     Args:
         about: Field lines of the body.
@@ -102,8 +112,8 @@ def whole(
     """
     told = b"etag: %b\r\n%b" % (etag, _told(shown))
     if none_match is not None and _matches(none_match, etag):
-        return NOT_MODIFIED, told, b""
-    return OK, about + told, body
+        return Whole(NOT_MODIFIED, told, b"")
+    return Whole(OK, about + told, body)
 
 
 def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:

@@ -125,13 +125,12 @@ class Memory:
             held.variants.move_to_end(name)
         return variant
 
-    def render(self, held: Held, name: str, body: bytes, *, etag: bytes, media_type: bytes) -> None:
+    def render(self, held: Held, name: str, body: bytes, *, etag: bytes, about: bytes) -> None:
         """Keep an answer that was made from an entry, for as long as the entry is kept."""
         if self._held.get(held.key) is not held:
             return
         self._forget(held, name)
-        about = b"content-type: %b\r\ncontent-length: %d\r\n" % (media_type, len(body))
-        variant = Variant(about, etag, body, len(body) + len(name) + OVERHEAD)
+        variant = Variant(about, etag, body, len(about) + len(body) + len(name) + OVERHEAD)
         if held.size + variant.size > self._most_bytes:
             return
         held.variants[name] = variant

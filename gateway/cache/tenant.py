@@ -142,10 +142,10 @@ class TenantCache:
         """Whether somebody has asked for it, whose answer this request may wait for."""
         return self._cache.under_way(self._key(topic), anew=self.reading.anew) is not None
 
-    def render(self, variant: str, body: bytes, *, etag: bytes, media_type: bytes) -> None:
+    def render(self, variant: str, body: bytes, *, etag: bytes, about: bytes) -> None:
         """Keep the answer that was made from the one thing that this request fetched."""
         if len(self.reading.outcomes) == 1 and (held := self.reading.outcomes[0].held) is not None:
-            self._cache.memory.render(held, variant, body, etag=etag, media_type=media_type)
+            self._cache.memory.render(held, variant, body, etag=etag, about=about)
 
     @asynccontextmanager
     async def dropping(self, *topics: Topic) -> AsyncIterator[None]:

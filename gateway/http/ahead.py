@@ -11,6 +11,7 @@ from gateway.telemetry.traces import Decision
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
+    from gateway.shortcut import Way
 
 _KEY: Final = "gateway.ahead"
 
@@ -26,14 +27,21 @@ class Ahead(msgspec.Struct):
     """Whether it counts against its caller's limit, or was found to be beyond. Its path and query are known then."""
     standing: Standing | None = None
     """That limit, when it was counted; None: there is none."""
+    way: "Way | None" = None
+    """What it asks for, if its caller may have that."""
     cache: "TenantCache | None" = None
-    """Knows the load that was waited for; None: none was."""
+    """Its caller's; knows the load that was waited for, if any was."""
     decision: Decision | None = None
     """About its trace: there is one, however a request is served."""
     came: tuple[float, float] | None = None
-    """When, if it has waited: by the loop's clock and by `time.perf_counter`."""
+    """When, if that was looked at: by the loop's clock and by `time.perf_counter`."""
     crashed: bool = False
     """Whether the shortcut stumbled over it: it is not tried again."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it counts, and is within its caller's limit."""
+        return self.counted and (self.standing is None or self.standing.admitted)
 
     def into(self, scope: Any) -> None:
         """Have the request of that scope of ASGI take this along."""

@@ -6,8 +6,9 @@ not be parsed to be known. Everything else is uvicorn's.
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -17,9 +18,7 @@ from gateway.http.asked import Asked, read
 from gateway.http.bounds import Bounded
 from gateway.http.edge import Edge
 from gateway.http.field_lines import lines
-
-if TYPE_CHECKING:
-    from gateway.shortcut import Kept
+from gateway.http.whole import Whole
 
 MOST_HEADS: Final = 4
 """That are known of one connection; callers that ask for more in turn have theirs parsed."""
@@ -134,19 +133,30 @@ class Connection(Bounded):
         ahead = Ahead()
         if self._answers_with(asked, ahead):
             return True
-        self._waits = self.app.soon(asked, ahead, self._scheme, come=partial(self._come, data, ahead))
+        come = partial(self._come, data, ahead)
+        self._waits = self.app.soon(asked, ahead, self._scheme, come=come) or self._asks(asked, ahead, come)
         if not self._waits:
             self._ahead = ahead
         return self._waits
 
-    def _come(self, data: bytes, ahead: Ahead, kept: "Kept | None") -> None:
+    def _asks(self, asked: Asked, ahead: Ahead, come: Callable[[Whole | None], None]) -> bool:
+        """Whether a request that was not parsed is served all the same, since who asks is known."""
+        if ahead.way is None or ahead.crashed or ahead.counted:
+            return False
+        task = self.loop.create_task(self.app.later(asked, ahead, self._scheme))
+        self.tasks.add(task)  # type: ignore[arg-type]  # uvicorn waits for their end, and for nothing else
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda done: come(None if done.cancelled() else done.result()))
+        return True
+
+    def _come(self, data: bytes, ahead: Ahead, answer: Whole | None) -> None:
         """What a request has waited for is there, or it has to be served like any other."""
         self._waits = False
         if self.transport.is_closing():
             return
         self._heard_at = self.loop.time()
-        if kept is not None:
-            self._send(kept)
+        if answer is not None:
+            self._send(answer)
         else:
             self._ahead = ahead
             self._unread = data + self._unread
@@ -178,15 +188,15 @@ class Connection(Bounded):
 
     def _answers_with(self, asked: Asked, ahead: Ahead) -> bool:
         """Answer at once."""
-        if not self._left or self.flow.write_paused or (kept := self.app.at_once(asked, ahead, self._scheme)) is None:
+        if not self._left or self.flow.write_paused or (answer := self.app.at_once(asked, ahead, self._scheme)) is None:
             return False
         self._left -= 1
-        self._send(kept)
+        self._send(answer)
         return True
 
-    def _send(self, kept: "Kept") -> None:
+    def _send(self, answer: Whole) -> None:
         usual = lines(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[kept.status], usual, kept.head, b"\r\n", kept.body)))
+        self.transport.write(b"".join((STATUS_LINE[answer.status], usual, answer.head, b"\r\n", answer.body)))
         self.server_state.total_requests += 1
 
     def _end_if_idle(self) -> None:

@@ -9,6 +9,7 @@ from gateway.limits.windows import Standing
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
+    from gateway.shortcut import Way
 
 
 class Exchange:
@@ -29,6 +30,8 @@ class Exchange:
         self.standings: list[Standing] = []
         """The limits that this request counted against."""
         self.status: int | None = None
+        self.way: Way | None = None
+        """Where the way to its answer is noted, for those who ask the same; None: it is no such request."""
         self.target: dict[str, Any] = {}
         """What the request is about: identifiers by name."""
         self.operation: str | None = None

@@ -16,9 +16,9 @@ from litestar.exceptions import (
 from clients.errors import UpstreamError
 from gateway.http import query
 from gateway.http.body import missing
-from gateway.http.edge import crash, rendered
 from gateway.http.exchange import Exchange
 from gateway.http.rfc9457 import Fault, Problem
+from gateway.http.way_back import crash, rendered
 from gateway.idempotency import Replayed
 from gateway.problems import (
     InternalError,
@@ -56,17 +56,7 @@ def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any
         exchange = Exchange.of(request.scope)
         if isinstance(error, Replayed):
             return _replay(error, exchange)
-        problem = _problem(error, request)
-        if isinstance(error, _LEFT) and str(error.detail) == "client disconnected prematurely":
-            problem = MalformedRequest("The connection ended before the body was whole.")
-        elif _is_crash(error, problem):
-            log.error(
-                "request crashed",
-                request_id=exchange.occurrence.request_id,
-                trace_id=exchange.occurrence.trace_id,
-                exc_info=error,
-            )
-        exchange.problem = problem
+        problem = told(error, exchange, log, request)
         return Response(
             rendered(problem, exchange),
             status_code=problem.status,
@@ -77,9 +67,34 @@ def handlers(log: Log) -> dict[int | type[Exception], Callable[[Request[Any, Any
     return {Exception: answered, HTTPException: answered}
 
 
-def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # noqa: PLR0911 - a table: one return per row
+def told(error: Exception, exchange: Exchange, log: Log, request: Request[Any, Any, Any] | None = None) -> Problem:
+    """What the caller is told of a failure, which the exchange has from now on.
+
+    Args:
+        error: What was raised.
+        exchange: In which.
+        log: Where a failure is written that nobody has foreseen.
+        request: Where more may be wrong than was found; None: it was looked through before.
+    """
+    problem = _problem(error, request)
+    if isinstance(error, _LEFT) and str(error.detail) == "client disconnected prematurely":
+        problem = MalformedRequest("The connection ended before the body was whole.")
+    elif _is_crash(error, problem):
+        log.error(
+            "request crashed",
+            request_id=exchange.occurrence.request_id,
+            trace_id=exchange.occurrence.trace_id,
+            exc_info=error,
+        )
+    exchange.problem = problem
+    return problem
+
+
+def _problem(  # noqa: PLR0911 - a table: one return per row
+    error: Exception, request: Request[Any, Any, Any] | None
+) -> Problem:
     match error:
-        case ValidationFailed():
+        case ValidationFailed() if request is not None:
             return _with_query_faults(error, request)
         case Problem():
             return error
@@ -95,7 +110,7 @@ def _problem(error: Exception, request: Request[Any, Any, Any]) -> Problem:  # n
             return MethodNotAllowed(
                 "The route does not answer this method.", headers={"Allow": _allowed(error.headers or {})}
             )
-        case ValidationException():
+        case ValidationException() if request is not None:
             return _with_query_faults(_validation(error, request), request)
         case HTTPException() if error.status_code < InternalError.status:
             return MalformedRequest(error.detail)

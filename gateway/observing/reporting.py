@@ -91,7 +91,9 @@ class Begun(msgspec.Struct, frozen=True):
     started: float
     """By `time.perf_counter`."""
     method: str
-    """A known one, or `_OTHER`."""
+    """As it came."""
+    scheme: str
+    """`http` or `https`."""
     decision: Decision
     """About its trace."""
     attached: Any
@@ -134,49 +136,49 @@ class Reporter:
         tracer.set(self._tracer)
         return Entered(Announced(decision.span_context(kept=True)))
 
-    def began(self, scope: Any, decision: Decision, started: float) -> Begun:
+    def began(self, method: str, scheme: str, decision: Decision, started: float) -> Begun:
         """A request came.
 
         Args:
-            scope: Of ASGI.
+            method: As it came.
+            scheme: `http` or `https`.
             decision: About its trace.
             started: When, by `time.perf_counter`.
         """
-        method = known(scope["method"])
         since = time.time_ns() - int((time.perf_counter() - started) * 1e9)
-        span = self._provider.begin(self._tracer, method, decision, since=since)
+        span = self._provider.begin(self._tracer, known(method), decision, since=since)
         tracer.set(self._tracer)
-        self._metrics.began(method, scope["scheme"])
+        self._metrics.began(known(method), scheme)
         attached = attach(trace.set_span_in_context(span, decision.context))
-        return Begun(span, started, method, decision, attached)
+        return Begun(span, started, method, scheme, decision, attached)
 
     def kept(
         self, kept: "Kept", asked: Asked, decision: Decision, *, scheme: str, request_id: str, started: float
     ) -> None:
         """A request was answered at once with what is kept; what waited in between was `announced`."""
         seconds = time.perf_counter() - started
-        target, who = kept.target, kept.principal
+        way, who = kept.way, kept.principal
         if decision.sampled:
             told = {
                 HTTP_REQUEST_METHOD: "GET",
                 URL_SCHEME: scheme,
-                HTTP_ROUTE: target.route,
-                HTTP_RESPONSE_STATUS_CODE: kept.status,
+                HTTP_ROUTE: way.route,
+                HTTP_RESPONSE_STATUS_CODE: kept.answer.status,
                 "gateway.request_id": request_id,
                 CACHE_STATUS: kept.cached,
                 **_who(who),
             }
             # Who had to wait has told of it meanwhile.
-            looks = [("cache", {CACHE_TOPIC: target.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
-            self._provider.whole(_name("GET", target.route), decision, told, seconds=seconds, looks=looks)
-        self._metrics.answered("GET", scheme, route=target.route, status=kept.status, problem=None, seconds=seconds)
-        self._metrics.cached(kept.cached, target.route)
+            looks = [("cache", {CACHE_TOPIC: way.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
+            self._provider.whole(_name("GET", way.route), decision, told, seconds=seconds, looks=looks)
+        self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
+        self._metrics.cached(kept.cached, way.route)
         if self._log.tells("info"):
             line = RequestLine(
                 event="request",
                 method="GET",
-                route=target.route,
-                status=kept.status,
+                route=way.route,
+                status=kept.answer.status,
                 cache=kept.cached,
                 ms=_ms(seconds),
                 request_id=request_id,
@@ -188,24 +190,24 @@ class Reporter:
             )
             self._log.line("info", line)
 
-    def ended(self, begun: Begun, scope: Any, headers: Headers, exchange: "Exchange") -> None:
+    def ended(self, begun: Begun, route: str | None, headers: Headers, exchange: "Exchange") -> None:
         """It was answered, or its caller left."""
         seconds = time.perf_counter() - begun.started
-        route = route_of(scope)
+        method = known(begun.method)
         span = begun.span
         if span.is_recording():
-            span.update_name(_name(begun.method, route))
-            span.set_attributes(_attributes(begun.method, scope, route, exchange))
+            span.update_name(_name(method, route))
+            span.set_attributes(_attributes(begun, route, exchange))
             if _failed(exchange):
                 span.set_status(Status(StatusCode.ERROR))
         elif exchange.status is not None and exchange.status >= SERVER_FAILURES and self._provider.receives:
-            attributes = _attributes(begun.method, scope, route, exchange)
-            self._provider.whole(_name(begun.method, route), begun.decision, attributes, seconds=seconds, failed=True)
+            attributes = _attributes(begun, route, exchange)
+            self._provider.whole(_name(method, route), begun.decision, attributes, seconds=seconds, failed=True)
         detach(begun.attached)
         span.end()
         self._metrics.ended(
-            begun.method,
-            scope["scheme"],
+            method,
+            begun.scheme,
             route=route,
             status=exchange.status,
             problem=exchange.problem.code if exchange.problem else None,
@@ -232,7 +234,7 @@ class Reporter:
         tried = attempts.get() or ()
         told = RequestLine(
             event="request",
-            method=begun.method,
+            method=known(begun.method),
             route=route,
             status=exchange.status,
             problem=exchange.problem.code if exchange.problem else None,
@@ -267,12 +269,13 @@ def _name(method: str, route: str | None) -> str:
     return f"{method} {route}" if route else method
 
 
-def _attributes(method: str, scope: Any, route: str | None, exchange: "Exchange") -> dict[str, str | int]:
+def _attributes(begun: Begun, route: str | None, exchange: "Exchange") -> dict[str, str | int]:
+    method = known(begun.method)
     # Without `url.path`: a customer's identifier in it may be an e-mail address.
     told: dict[str, str | int | None] = {
         HTTP_REQUEST_METHOD: method,
-        HTTP_REQUEST_METHOD_ORIGINAL: scope["method"][:LONGEST_METHOD] if method == OTHER else None,
-        URL_SCHEME: scope["scheme"],
+        HTTP_REQUEST_METHOD_ORIGINAL: begun.method[:LONGEST_METHOD] if method == OTHER else None,
+        URL_SCHEME: begun.scheme,
         HTTP_ROUTE: route,
         HTTP_RESPONSE_STATUS_CODE: exchange.status,
         "gateway.request_id": exchange.occurrence.request_id,

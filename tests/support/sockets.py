@@ -22,13 +22,17 @@ class Watched(RunningGateway):
         self.tasks = 0
         self.known = 0
         edge: Any = self.app
-        inner = edge._in_time  # noqa: SLF001 - the one seam between what is sent at once and what becomes a task
+        served, later = edge._request, edge.later  # noqa: SLF001 - where a request that became a task begins
 
-        async def counted(*request: Any, **more: Any) -> Any:
+        async def parsed(*request: Any) -> None:
             self.tasks += 1
-            return await inner(*request, **more)
+            await served(*request)
 
-        edge._in_time = counted  # noqa: SLF001 - as above
+        async def unparsed(asked: Any, ahead: Any, scheme: str, *headers: Any) -> Any:
+            self.tasks += not headers  # Else it was parsed, and counted.
+            return await later(asked, ahead, scheme, *headers)
+
+        edge._request, edge.later = parsed, unparsed  # noqa: SLF001 - as above
         at_once = edge.at_once
         read: list[Any] = []
 

@@ -433,12 +433,12 @@ def test_memory_stays_within_its_bounds() -> None:
         held = memory.put(f"key {number}", b"x" * 100, fetched_at=0.0, born=0.0, lifetime=LONG)
         assert held is not None
         for question in range(3):
-            memory.render(held, f"?{question}", b"y" * 100, etag=b"", media_type=b"")
+            memory.render(held, f"?{question}", b"y" * 100, etag=b"", about=b"")
         assert memory.size <= 100 * OVERHEAD
         assert len(memory) <= 50
     assert held is not None
     for question in range(5000):
-        memory.render(held, f"?{question}", b"y" * 100, etag=b"", media_type=b"")
+        memory.render(held, f"?{question}", b"y" * 100, etag=b"", about=b"")
     assert len(held.variants) <= MOST_VARIANTS
     memory.drop_where(lambda _: True)
 

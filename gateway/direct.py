@@ -1,0 +1,72 @@
+"""Handlers that are called without a router, with what they were given before for the same path and query.
+
+What a router finds, and what is made of parameters, depends on path and query
+alone, and to find it takes as long as to ask a vendor.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
+
+import msgspec
+from litestar import Response
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import SkipValidation
+
+from gateway.http.whole import Whole
+from gateway.observing.reporting import current
+from gateway.upstreams import ReadContext
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Reader: TypeAlias = NamedDependency[SkipValidation[ReadContext]]
+"""What such a handler is given as `tenant`; by the router it is given more, which Litestar would take for a mistake."""
+
+_TENANT: Final = "tenant"
+"""The one argument that each request has of its own."""
+
+_HEAD: Final = b"content-type: application/json\r\ncontent-length: %d\r\n"
+
+
+class Call(NamedTuple):
+    """A handler, and what it is given for one path and query."""
+
+    handler: Callable[..., Awaitable[Any]]
+    arguments: Mapping[str, Any]
+    """Less the tenant."""
+
+    async def answer(self, tenant: ReadContext) -> Whole:
+        """What the handler makes for a tenant."""
+        body = msgspec.json.encode(await self.handler(tenant=tenant, **self.arguments))
+        return Whole(200, _HEAD % len(body), body)
+
+
+def direct(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Let a handler be called directly where the same path and query have led to it, and it has answered.
+
+    It changes nothing, has a `Reader` as `tenant`, and returns what becomes JSON.
+    """
+
+    @wraps(handler)
+    async def noted(*args: P.args, **kwargs: P.kwargs) -> T:
+        answered = await handler(*args, **kwargs)
+        exchange = current.get()
+        if exchange is not None and exchange.way is not None and not isinstance(answered, Response):
+            arguments = {name: value for name, value in kwargs.items() if name != _TENANT}
+            exchange.way.call = Call(handler, arguments)
+        return answered
+
+    return noted
+
+
+def depends_on_target(handler: HTTPRouteHandler, model: Any) -> bool:
+    """Whether a handler is given its tenant, what is in path and query, and nothing else.
+
+    Args:
+        handler: With its declarations.
+        model: Where Litestar finds its arguments.
+    """
+    found = {parameter.field_name for parameter in model.expected_path_params | model.expected_query_params}
+    return handler.parsed_fn_signature.parameters.keys() <= {_TENANT, *found}
