@@ -89,6 +89,7 @@ def sealed(made: Whole, own: TenantCache, variant: str) -> Whole:
             made.head += b"cache-status: %b\r\n" % cache_status(shown)
         return made
     etag = _etag(made.body, own, variant)
+    made.head += b"etag: %b\r\n" % etag
     own.render(variant, made.body, etag=etag, about=made.head)
     return whole(made.head, made.body, etag=etag, shown=shown, none_match=own.reading.none_match)
 
@@ -104,16 +105,15 @@ def whole(about: bytes, body: bytes, *, etag: bytes, shown: Outcome | None, none
     """An answer that can be told from others; 304 without a body for a caller who has it.
 
     Args:
-        about: Field lines of the body.
+        about: Field lines of the body, and its tag.
         body: The whole.
         etag: Its tag.
         shown: What the look into the cache came to; None: there was none.
         none_match: The caller's `If-None-Match`.
     """
-    told = b"etag: %b\r\n%b" % (etag, _told(shown))
     if none_match is not None and _matches(none_match, etag):
-        return Whole(NOT_MODIFIED, told, b"")
-    return Whole(OK, about + told, body)
+        return Whole(NOT_MODIFIED, b"etag: %b\r\n%b" % (etag, _told(shown)), b"")
+    return Whole(OK, about + _told(shown), body)
 
 
 def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
@@ -143,16 +143,16 @@ def _told(shown: Outcome | None) -> bytes:
 
 def cache_status(outcome: Outcome) -> bytes:
     """The `Cache-Status` of an outcome (RFC 9211)."""
-    told = f"gateway; fwd={outcome.forwarded}" if outcome.forwarded is not None else "gateway; hit"
+    told = b"gateway; hit" if outcome.forwarded is None else b"gateway; fwd=%b" % outcome.forwarded.encode()
     if outcome.fresh > 0:
-        told += f"; ttl={outcome.ttl}"
+        told += b"; ttl=%d" % outcome.ttl
     if outcome.held is not None and outcome.status in {"miss", "collapsed"}:
-        told += "; stored"
+        told += b"; stored"
     if outcome.status == "collapsed":
-        told += "; collapsed"
+        told += b"; collapsed"
     if outcome.detail is not None:
-        told += f"; detail={outcome.detail}"
-    return told.encode()
+        told += b"; detail=%b" % outcome.detail.encode()
+    return told
 
 
 def _media_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

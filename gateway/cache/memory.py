@@ -37,7 +37,7 @@ class Variant(msgspec.Struct, frozen=True):
     """One answer made from an entry, ready to be sent."""
 
     about: bytes
-    """Field lines of the body: its type and length."""
+    """Field lines of the body: its type and length, and the tag."""
     etag: bytes
     body: bytes
     size: int

@@ -54,6 +54,8 @@ class Connection(Bounded):
     """Whether the connection has to end when that request is answered."""
     _answered = False
     """Whether the request that is being parsed has its answer."""
+    _usual: tuple[object, bytes] = (None, b"")
+    """What the server adds to each answer: fields, and their lines."""
     _left = MOST_AT_ONCE
     """Answers that may still be sent at once."""
     _heard_at: float
@@ -195,8 +197,9 @@ class Connection(Bounded):
         return True
 
     def _send(self, answer: Whole) -> None:
-        usual = lines(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[answer.status], usual, answer.head, b"\r\n", answer.body)))
+        if self._usual[0] is not (usual := self.server_state.default_headers):  # There are others each second.
+            self._usual = (usual, lines(usual))
+        self.transport.write(b"".join((STATUS_LINE[answer.status], self._usual[1], answer.head, b"\r\n", answer.body)))
         self.server_state.total_requests += 1
 
     def _end_if_idle(self) -> None:

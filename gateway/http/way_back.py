@@ -115,9 +115,9 @@ def whole(problem: Problem, exchange: Exchange) -> Whole:
 
 def timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
     """The line of the `Server-Timing` field: the total, the cache, then each attempt at a vendor, in milliseconds."""
-    told = f"server-timing: total;dur={(perf_counter() - started) * 1000:.1f}"
+    told = b"server-timing: total;dur=%.1f" % ((perf_counter() - started) * 1000)
     if cached is not None:
-        told += f", cache;desc={cached}"
+        told += b", cache;desc=%b" % cached.encode()
     for operation, seconds in upstream_attempts:
-        told += f", {operation.upstream};dur={seconds * 1000:.1f}"
-    return f"{told}\r\n".encode()
+        told += b", %b;dur=%.1f" % (operation.upstream.encode(), seconds * 1000)
+    return told + b"\r\n"

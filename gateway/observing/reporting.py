@@ -51,6 +51,7 @@ current: ContextVar["Exchange | None"] = ContextVar("exchange", default=None)
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 
 _NOT_KEPT: Final = nullcontext()
+_NOTHING: Final = Context()
 
 
 class _Headers(Getter[Headers]):
@@ -221,7 +222,7 @@ class Reporter:
 
     def _came_with(self, headers: Headers) -> Context:
         if b"traceparent" not in headers:
-            return Context()
+            return _NOTHING
         if len(headers.get(b"tracestate", b"")) > LONGEST_TRACESTATE:
             headers = {b"traceparent": headers[b"traceparent"]}
         return self._propagator.extract(headers, Context(), getter=self._getter)
