@@ -1,4 +1,4 @@
-"""Answers that are kept, given before a request is routed.
+"""Answers that are given before a request is routed: what is kept, or what a handler makes that was found before.
 
 What the router and the checks of a query find depends on path and query alone:
 it is found once, and remembered. What depends on the caller is asked anew for
@@ -9,9 +9,10 @@ wrong.
 
 There are three such ways. The first waits for nothing, so that the server can
 answer while it still reads (`http.connection`). The second waits there for what
-another request has asked the vendor already. The third is a task, and waits for
-Redis or the database, too. Who was counted is not counted again on the long
-way, and who has waited for a load is told there how that load ended.
+another request has asked the vendor already. The third is a task: it waits for
+Redis or the database, too, and where nothing is kept it has the handler answer
+(`direct`). Who was counted is not counted again on the long way, and who has
+waited for a load is told there how that load ended.
 """
 
 from collections import OrderedDict

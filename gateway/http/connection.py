@@ -5,7 +5,7 @@ to look up an answer that is at hand. And what a head asks that came before need
 not be parsed to be known. Everything else is uvicorn's.
 """
 
-from asyncio import TimerHandle, Transport
+from asyncio import Task, TimerHandle, Transport
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -145,10 +145,17 @@ class Connection(Bounded):
         """Whether a request that was not parsed is served all the same, since who asks is known."""
         if ahead.way is None or ahead.crashed or ahead.counted:
             return False
+
+        def ended(task: Task[Whole | None]) -> None:
+            self.tasks.discard(task)  # type: ignore[arg-type]  # uvicorn waits for their end, and for nothing else
+            if task.cancelled():
+                self.transport.close()  # The process stops, and has waited long enough.
+            else:
+                come(task.result())
+
         task = self.loop.create_task(self.app.later(asked, ahead, self._scheme))
-        self.tasks.add(task)  # type: ignore[arg-type]  # uvicorn waits for their end, and for nothing else
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda done: come(None if done.cancelled() else done.result()))
+        self.tasks.add(task)  # type: ignore[arg-type]  # the same
+        task.add_done_callback(ended)
         return True
 
     def _come(self, data: bytes, ahead: Ahead, answer: Whole | None) -> None:
@@ -159,6 +166,9 @@ class Connection(Bounded):
         self._heard_at = self.loop.time()
         if answer is not None:
             self._send(answer)
+            if self.app.stops:
+                self.transport.close()
+                return
         else:
             self._ahead = ahead
             self._unread = data + self._unread

@@ -90,6 +90,11 @@ class Edge:
         else:
             await self._inner(scope, receive, send)
 
+    @property
+    def stops(self) -> bool:
+        """Whether the process will, so that connections end with the answers that are under way."""
+        return self._notice.given
+
     def at_once(self, asked: Asked, ahead: Ahead, scheme: str) -> Whole | None:
         """The answer to a GET of which only the head was read; None: it has to be served like any other.
 
