@@ -147,14 +147,14 @@ class Connection(Bounded):
             return False
 
         def ended(task: Task[Whole | None]) -> None:
-            self.tasks.discard(task)  # type: ignore[arg-type]  # uvicorn waits for their end, and for nothing else
+            self.tasks.discard(task)
             if task.cancelled():
                 self.transport.close()  # The process stops, and has waited long enough.
             else:
                 come(task.result())
 
         task = self.loop.create_task(self.app.later(asked, ahead, self._scheme))
-        self.tasks.add(task)  # type: ignore[arg-type]  # the same
+        self.tasks.add(task)  # type: ignore[arg-type]  # uvicorn waits for their end, and for nothing else
         task.add_done_callback(ended)
         return True
 
