@@ -20,78 +20,11 @@ from clients.secret import Secret
 from gateway.scopes import SCOPES
 from gateway.settings import Settings
 from gateway.shortcut import MOST_WAYS
-from tests.support.gateway import RunningGateway, Tenant
+from tests.support.gateway import Tenant
 from tests.support.hanging import callers
+from tests.support.routing import Counted, remaining, routed, told
+from tests.support.sockets import LIST, PATH
 from tests.support.timing import until
-
-PATH = "/v1/features"
-LIST = "POST /features"
-
-
-class Counted(RunningGateway):
-    """A gateway that counts what comes as far as its router."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, traced=False)
-        self.routed = 0
-        edge: Any = self.app
-        inner = edge._inner  # noqa: SLF001 - the one seam between what comes at once and the long way
-
-        async def counted(scope: Any, receive: Any, send: Any) -> None:
-            self.routed += scope["type"] == "http"
-            await inner(scope, receive, send)
-
-        edge._inner = counted  # noqa: SLF001 - as above
-
-
-@pytest.fixture(scope="module")
-def settings(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Of a gateway without traces, that writes its log."""
-    return Settings(
-        database_url=Secret(f"sqlite:///{tmp_path_factory.mktemp('shortcut') / 'gateway.db'}"),
-        sandbox=sandbox_server.url,
-        log_level="info",
-        cors_origins=("https://app.example.com",),
-    )
-
-
-@pytest.fixture(scope="module")
-def counted(settings: Settings) -> Iterator[Counted]:
-    """That gateway."""
-    with Counted(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def tenant(counted: Counted, sandbox: Sandbox) -> Tenant:
-    """A tenant that no other test knows."""
-    return Tenant(f"t{uuid4().hex[:12]}", counted, sandbox)
-
-
-@pytest.fixture
-def api(tenant: Tenant) -> Iterator[httpx.Client]:
-    """A caller to whom the list has been shown: from now on it comes at once."""
-    with tenant.client() as client:
-        assert client.get(PATH).status_code == 200
-        yield client
-
-
-def routed(counted: Counted, api: httpx.Client, path: str = PATH, **request: Any) -> tuple[httpx.Response, int]:
-    """An answer, and how many requests it took the router."""
-    before = counted.routed
-    reply = api.get(path, **request)
-    return reply, counted.routed - before
-
-
-def told(reply: httpx.Response) -> dict[str, str]:
-    """The headers, less what differs between any two answers."""
-    passing = {"date", "x-request-id", "server-timing", "ratelimit", "age", "cache-status"}
-    return {name: value for name, value in reply.headers.items() if name not in passing}
-
-
-def remaining(reply: httpx.Response) -> int:
-    """What is left of the caller's limit."""
-    return int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0])
 
 
 def test_a_mistake_of_ours_costs_the_shortcut_only(

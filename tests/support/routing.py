@@ -1,0 +1,76 @@
+"""Gateways of which is known what their router has to do, and answers as they can be held against each other."""
+
+import re
+from typing import Any, Final
+
+import httpx
+
+from gateway.settings import Settings
+from tests.support.gateway import RunningGateway
+from tests.support.sockets import PATH
+
+LONG_WAY: Final = [("x-a", "1"), ("x-a", "2")]
+"""Two headers of one name: the request is not plain, and is routed; what it asks is the same."""
+
+_NUMBER: Final = re.compile(rb"\d+(\.\d+)?")
+_FETCHED_AT: Final = re.compile(rb'"(fetched_at|checked_at)":"[^"]*"')
+
+_NEVER_THE_SAME: Final = {b"date", b"x-request-id"}
+_NUMBERS: Final = {b"server-timing", b"ratelimit", b"age", b"cache-status"}
+
+
+class Counted(RunningGateway):
+    """A gateway that counts what comes as far as its router."""
+
+    def __init__(self, settings: Settings, *, traced: bool = False) -> None:
+        super().__init__(settings, traced=traced)
+        self.routed = 0
+        edge: Any = self.app
+        inner = edge._inner  # noqa: SLF001 - the one seam between what comes at once and the long way
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            self.routed += scope["type"] == "http"
+            await inner(scope, receive, send)
+
+        edge._inner = counted  # noqa: SLF001 - as above
+
+
+def routed(counted: Counted, api: httpx.Client, path: str = PATH, **request: Any) -> tuple[httpx.Response, int]:
+    """An answer, and how many requests it took the router."""
+    before = counted.routed
+    reply = api.get(path, **request)
+    return reply, counted.routed - before
+
+
+def directly(counted: Counted, api: httpx.Client, path: str, *headers: tuple[str, str]) -> httpx.Response:
+    """An answer that took the router nothing."""
+    reply, by_router = routed(counted, api, path, headers=[*headers])
+    assert by_router == 0
+    return reply
+
+
+def the_long_way(counted: Counted, api: httpx.Client, path: str, *headers: tuple[str, str]) -> httpx.Response:
+    """The answer to the same question by the router."""
+    reply, by_router = routed(counted, api, path, headers=[*headers, *LONG_WAY])
+    assert by_router == 1
+    return reply
+
+
+def told(reply: httpx.Response) -> dict[str, str]:
+    """The headers, less what differs between any two answers."""
+    passing = {"date", "x-request-id", "server-timing", "ratelimit", "age", "cache-status"}
+    return {name: value for name, value in reply.headers.items() if name not in passing}
+
+
+def whole(reply: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """All of an answer, in its order; what differs between any two answers is made the same."""
+    headers = [
+        (name, b"*" if name in _NEVER_THE_SAME else _NUMBER.sub(b"#", value) if name in _NUMBERS else value)
+        for name, value in reply.headers.raw
+    ]
+    return reply.status_code, headers, _FETCHED_AT.sub(rb'"\1":"*"', reply.content)
+
+
+def remaining(reply: httpx.Response) -> int:
+    """What is left of the caller's limit."""
+    return int(reply.headers["ratelimit"].partition("r=")[2].partition(";")[0])
