@@ -110,7 +110,7 @@ def whole(problem: Problem, exchange: Exchange) -> Whole:
     body = rendered(problem, exchange)
     extra = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
     about = b"content-type: application/problem+json\r\ncontent-length: %d\r\n" % len(body)
-    return Whole(problem.status, about + lines(extra), body)
+    return Whole(problem.status, lines(extra) + about, body)
 
 
 def timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
