@@ -196,7 +196,8 @@ class Shortcut:
         way = ahead.way or self._ways.get(asked.target)
         if way is None or self._load.full:
             return None
-        self._ways.move_to_end(asked.target)
+        if asked.target in self._ways:  # It may have made room for others since it was found.
+            self._ways.move_to_end(asked.target)
         self._load.enter(money=False)  # It is not full: that was asked a moment ago.
         try:
             return await self._found(asked, ahead, scheme, headers, way=way)
