@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from clients.timeouts import began
+from clients.timeouts import began, patience
 from clients.tracing import attempts
 from gateway.http.ahead import Ahead
 from gateway.http.asked import Asked, Headers, read
@@ -164,7 +164,7 @@ class Edge:
         if self._shortcut is None or ahead.crashed:
             return None
         came, started = ahead.came = ahead.came or _now()
-        began.set(came)
+        _time_begins(came)
         try:
             decision = ahead.decision = ahead.decision or self._reporter.decide("GET", asked.headers)
             if not ahead.counted:  # Else it has waited already.
@@ -204,7 +204,7 @@ class Edge:
                 await made.send(send)
                 return
         came, started = ahead.came or _now()
-        began.set(came)
+        _time_begins(came)
         headers = _first_of_each(scope)
         decision = ahead.decision or self._reporter.decide(scope["method"], headers)
         # A copy: the server looks at its own to know that a HEAD has no body.
@@ -298,6 +298,12 @@ _ALWAYS: Final = (
 def _now() -> tuple[float, float]:
     """By the loop's clock and by `time.perf_counter`."""
     return asyncio.get_running_loop().time(), perf_counter()
+
+
+def _time_begins(came: float) -> None:
+    """The request has its own time from then on: one may begin within the context of the one before it."""
+    began.set(came)
+    patience.set(None)
 
 
 def _first_of_each(scope: Scope) -> Headers:
