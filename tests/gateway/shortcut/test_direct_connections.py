@@ -240,6 +240,53 @@ def test_who_waits_is_not_idle(keeps_nothing: Settings, sandbox: Sandbox, tmp_pa
             assert one.ended
 
 
+def test_the_time_of_one_request_is_not_the_next_ones(keeps_nothing: Settings, tmp_path: Path) -> None:
+    """Where one that moves money, which may take longer, came just before a read on the same connection."""
+    body = b'{"order_id": "5b8efff7-9803-4103-a269-b633813fc60c", "payment_method_token": "pmt_ok"}'
+    changed: dict[str, Any] = {"deadline_seconds": 1.0, "money_deadline_seconds": 20.0}
+    with SandboxServer() as vendor, Both(own(keeps_nothing, tmp_path, sandbox=vendor.url, **changed)) as running:
+        tenant = Tenant("patient", running, vendor.sandbox)
+        secret = shown(tenant)
+        head = get(secret, "/v1/checkout/payments", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        money = head.replace(b"GET", b"POST", 1) + body
+        with caller(running) as one:
+            read = known_head(running, one, secret)
+            tenant.fails(LIST, "latency", seconds=60)
+            one.send(money, read)
+            together = [one.answer() for _ in range(2)]
+            one.send(read)
+            alone = one.answer()
+        vendor.stop()
+
+    assert b"idempotency_key_required" in together[0][2]
+    assert [status for status, _, _ in together] == [400, 504]
+    assert alone[0] == 504
+    assert [_total_ms(headers) < 5000 for _, headers, _ in (together[1], alone)] == [True, True]
+
+
+def _total_ms(headers: dict[str, str]) -> float:
+    return float(headers["server-timing"].partition("dur=")[2].partition(",")[0])
+
+
+def test_what_was_never_answered_counts_once(keeps_nothing: Settings, sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is known who asks for what, but not who answers: it is routed, known head or not."""
+    with Both(own(keeps_nothing, tmp_path, limit_per_minute=1000)) as running:
+        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
+        head = get(shown(tenant), "/v1/price-points/nobody")
+        with caller(running) as one:
+            answers = []
+            for _ in range(6):
+                one.send(head)
+                answers.append(one.answer())
+            until(lambda: places(running) == 0)
+
+    assert [status for status, _, _ in answers] == [404] * 6
+    left = [int(headers["ratelimit"].partition("r=")[2].partition(";")[0]) for _, headers, _ in answers]
+    assert left == list(range(left[0], left[0] - 6, -1))
+    assert running.routed == 7
+    assert running.known >= 3
+
+
 @pytest.fixture
 def redis(keeps_nothing: Settings, valkey: Valkey, tmp_path: Path) -> Iterator[Both]:
     """A gateway that shares its limits and its cache."""

@@ -160,7 +160,7 @@ def test_a_mistake_of_ours_is_told_once(
         crashed = directly(keepless, reader, PATH)
     after = directly(keepless, reader, PATH)
 
-    lines = []
+    lines: list[dict[str, Any]] = []
 
     def written() -> bool:
         lines.extend(json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{"))
