@@ -1,14 +1,17 @@
 """Gateways of which is known what their router has to do, and answers as they can be held against each other."""
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 from litestar.routes import HTTPRoute
 
+from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway
-from tests.support.sockets import PATH
+from tests.support.sockets import PATH, Watched
 
 LONG_WAY: Final = [("x-a", "1"), ("x-a", "2")]
 """Two headers of one name: the request is not plain, and is routed; what it asks is the same."""
@@ -41,6 +44,22 @@ class Counted(RunningGateway):
         return [route for route in self._inner.routes if isinstance(route, HTTPRoute)]
 
 
+class Both(Watched):
+    """A gateway of which all of that is known: what is routed, what becomes a task, what is not parsed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.routed = 0
+        edge: Any = self.app
+        inner = edge._inner  # noqa: SLF001 - the one seam between what comes at once and the long way
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            self.routed += scope["type"] == "http"
+            await inner(scope, receive, send)
+
+        edge._inner = counted  # noqa: SLF001 - as above
+
+
 def routed(counted: Counted, api: httpx.Client, path: str = PATH, **request: Any) -> tuple[httpx.Response, int]:
     """An answer, and how many requests it took the router."""
     before = counted.routed
@@ -60,6 +79,19 @@ def the_long_way(counted: Counted, api: httpx.Client, path: str, *headers: tuple
     reply, by_router = routed(counted, api, path, headers=[*headers, *LONG_WAY])
     assert by_router == 1
     return reply
+
+
+def own(settings: Settings, tmp_path: Path, **changed: Any) -> Settings:
+    """Settings of a gateway with a database of its own."""
+    database = Secret(f"sqlite:///{tmp_path / 'gateway.db'}")
+    return msgspec.structs.replace(settings, **{"database_url": database, **changed})
+
+
+def places(running: RunningGateway) -> int:
+    """How many requests are being answered."""
+    edge: Any = running.app
+    in_flight: int = edge._shortcut._load._in_flight  # noqa: SLF001 - no answer tells, for to ask is one more
+    return in_flight
 
 
 def told(reply: httpx.Response) -> dict[str, str]:

@@ -1,53 +1,27 @@
 """Requests whose handlers are called without a router, seen from the socket: in order, and until a process stops."""
 
-import signal
-import socket
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, Final
 from uuid import uuid4
 
-import httpx
-import msgspec
 import pytest
 
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
-from clients.secret import Secret
 from gateway.serving import server
 from gateway.settings import Settings
 from gateway.shortcut import MOST_WAYS
-from tests.support.gateway import RunningGateway, Tenant
-from tests.support.processes import started
-from tests.support.servers import Valkey
-from tests.support.sockets import LIST, PATH, Caller, Watched, caller, get, known_head, sent_again, shown
+from tests.support.gateway import Tenant
+from tests.support.routing import Both, own, places
+from tests.support.sockets import LIST, PATH, caller, get, known_head, sent_again, shown
 from tests.support.timing import until
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Both(Watched):
-    """A gateway that counts what is routed, too."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.routed = 0
-        edge: Any = self.app
-        inner = edge._inner  # noqa: SLF001 - the one seam between what comes at once and the long way
-
-        async def counted(scope: Any, receive: Any, send: Any) -> None:
-            self.routed += scope["type"] == "http"
-            await inner(scope, receive, send)
-
-        edge._inner = counted  # noqa: SLF001 - as above
-
-
-def own(settings: Settings, tmp_path: Path, **changed: Any) -> Settings:
-    """Settings of a gateway with a database of its own."""
-    database = Secret(f"sqlite:///{tmp_path / 'gateway.db'}")
-    return msgspec.structs.replace(settings, **{"database_url": database, **changed})
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +35,6 @@ def watched(keeps_nothing: Settings, tmp_path_factory: pytest.TempPathFactory) -
 def shop(watched: Both, sandbox: Sandbox) -> Tenant:
     """A tenant of it that no other test knows."""
     return Tenant(f"t{uuid4().hex[:12]}", watched, sandbox)
-
-
-def places(running: RunningGateway) -> int:
-    """How many requests are being answered."""
-    edge: Any = running.app
-    in_flight: int = edge._shortcut._load._in_flight  # noqa: SLF001 - no answer tells, for to ask is one more
-    return in_flight
 
 
 def test_a_known_head_is_neither_parsed_nor_routed(watched: Both, shop: Tenant) -> None:
@@ -122,6 +89,36 @@ def _kind(body: bytes) -> str:
     """What an answer is about."""
     names = ("feature_type", "hostname", "lifetime_price", "scopes", "code", "status")
     return next(name for name in names if b'"%b"' % name.encode() in body)
+
+
+def test_nothing_of_one_request_is_told_of_another(
+    keeps_nothing: Settings, sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where one begins within the context of the one before it: each has its own lines, and its own attempts."""
+    with Both(own(keeps_nothing, tmp_path)) as running:
+        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
+        secret = shown(tenant)
+        with caller(running) as one:
+            known_head(running, one, secret)
+            capfd.readouterr()
+            one.send(
+                get(secret), get(secret, PATH, "X-A: 1", "X-A: 2"), get(secret), get(secret, "/v1/me"), get(secret)
+            )
+            answers = [one.answer() for _ in range(5)]
+            one.send(get(secret))
+            answers.append(one.answer())
+
+    asked = [headers["x-request-id"] for _, headers, _ in answers]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    lines = [line for line in lines if line["request_id"] in asked]  # Those before are written a moment later.
+    told = [line for line in lines if line["event"] == "request"]
+    assert [line["request_id"] for line in told] == asked
+    assert [line.get("attempts") for line in told] == [1, 1, 1, None, 1, 1]
+    assert len({line["trace_id"] for line in told}) == 6
+    attempts = [line["request_id"] for line in lines if line["event"] == "upstream attempt"]
+    assert attempts == [name for name, line in zip(asked, told, strict=True) if "attempts" in line]
+    for line in lines:
+        assert line["trace_id"] in {each["trace_id"] for each in told if each["request_id"] == line["request_id"]}
 
 
 def test_what_comes_while_a_known_head_is_served_is_answered_after_it(watched: Both, shop: Tenant) -> None:
@@ -287,153 +284,65 @@ def test_what_was_never_answered_counts_once(keeps_nothing: Settings, sandbox: S
     assert running.known >= 3
 
 
-@pytest.fixture
-def redis(keeps_nothing: Settings, valkey: Valkey, tmp_path: Path) -> Iterator[Both]:
-    """A gateway that shares its limits and its cache."""
-    changed = own(
-        keeps_nothing, tmp_path, redis_url=Secret(valkey.url), limit_per_minute=1000, cache_list_fresh_seconds=60.0
-    )
-    with Both(changed) as running:
-        yield running
+QUESTIONS: Final = {
+    "known": ((PATH,), {200, 422, 502, 504}),
+    "routed": ((PATH, "X-A: 1", "X-A: 2"), {200, 422, 502, 504}),
+    "anew": ((PATH, "Cache-Control: no-cache"), {200, 422, 502, 504}),
+    "nothing": (("/v1/nothing",), {404}),
+}
+"""What a crowd asks, and how it may be answered where the vendor often fails."""
 
 
-def test_with_redis_a_known_head_is_served_unparsed(redis: Both, sandbox: Sandbox) -> None:
-    """Hits, misses and direct calls are right, and each counts once."""
-    tenant = Tenant(f"t{uuid4().hex[:12]}", redis, sandbox)
-    secret = shown(tenant)
-    detail = "/v1/domains/live.brightside.example"
-    with caller(redis) as one, tenant.client() as owner:
-        heads = [known_head(redis, one, secret, path) for path in (PATH, detail)]
-        before = (redis.routed, redis.known, redis.tasks)
-        answers = []
-        for _ in range(3):
-            for head in heads:
-                one.send(head)
-                answers.append(one.answer())
-        after = (redis.routed, redis.known, redis.tasks)
-        calls = tenant.calls(LIST)
-        assert owner.post("/v1/cache/purge", json={}).status_code == 200
-        routed = redis.routed
-        one.send(heads[0])
-        missed = one.answer()
-        one.send(heads[0])
-        hit = one.answer()
-
-    assert [status for status, _, _ in answers] == [200] * 6
-    assert [headers["cache-status"].split("; ")[1] for _, headers, _ in answers] == ["hit", "fwd=bypass"] * 3
-    left = [int(headers["ratelimit"].partition("r=")[2].partition(";")[0]) for _, headers, _ in answers]
-    assert left == list(range(left[0], left[0] - 6, -1))
-    assert [now - then for now, then in zip(after, before, strict=True)] == [0, 6, 6]
-    assert missed[1]["cache-status"].startswith("gateway; fwd=miss; ttl=")
-    assert hit[1]["cache-status"].startswith("gateway; hit; ttl=")
-    assert missed[2] == hit[2]
-    assert (tenant.calls(LIST), redis.routed) == (calls + 1, routed)
-
-
-def test_with_redis_nobody_goes_beyond_the_limit(
-    keeps_nothing: Settings, valkey: Valkey, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    """However a request is served."""
-    changed = own(keeps_nothing, tmp_path, redis_url=Secret(valkey.url), limit_per_minute=20)
-    with Both(changed) as running:
-        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
-        _, secret = running.token(tenant=tenant.name)
+def asks_at_random(running: Both, secret: str, *, mark: bytes, others: set[bytes], seed: int) -> list[Any]:
+    """Answers that are not to what was asked, or not to who has asked."""
+    rng = Random(seed)  # noqa: S311 - nothing secret
+    wrong: list[Any] = []
+    for _ in range(5):
         with caller(running) as one:
-            answers = []
-            for _ in range(23):
-                one.send(get(secret))
-                answers.append(one.answer())
-
-    assert [status for status, _, _ in answers] == [200] * 20 + [429] * 3
-    assert tenant.calls(LIST) == 20
-    assert 4 <= running.routed < 20
-
-
-class Process:
-    """A gateway that keeps nothing, as a process of its own."""
-
-    def __init__(self, sandbox: SandboxServer, path: Path) -> None:
-        settings = Settings(database_url=Secret(f"sqlite:///{path}"), sandbox=sandbox.url, log_level="error")
-        with RunningGateway(settings) as running:
-            self.tenant = Tenant("stopping", running, sandbox.sandbox)
-            _, self.secret = running.token(tenant=self.tenant.name)
-        self.environment = {
-            "GATEWAY_DATABASE_URL": f"sqlite:///{path}",
-            "GATEWAY_SANDBOX": sandbox.url,
-            "GATEWAY_LOG_LEVEL": "error",
-            "GATEWAY_LIMIT_PER_MINUTE": "0",
-            "GATEWAY_CACHE_LIST_FRESH_SECONDS": "0",
-            "PATH": "/usr/bin:/bin",
-        }
+            for _ in range(rng.randrange(1, 12)):
+                kinds = rng.choices(list(QUESTIONS), [6, 1, 1, 1], k=rng.choice((1, 1, 1, 2, 3)))
+                sent = b"".join(get(secret, *QUESTIONS[kind][0]) for kind in kinds)
+                cut = rng.choice((0, 0, rng.randrange(len(sent))))
+                one.send(sent[:cut])
+                one.send(sent[cut:])
+                if rng.random() < 0.05:
+                    break  # It leaves, and hears nothing of that.
+                for kind in kinds:
+                    status, _, body = one.answer()
+                    mine = status != 200 or (mark in body and not any(other in body for other in others))
+                    if status not in QUESTIONS[kind][1] or not mine:
+                        wrong.append((kind, status, body))
+    return wrong
 
 
-@pytest.fixture
-def process(database_path: Path) -> Iterator[Process]:
-    """One that has not begun, with a vendor of its own."""
-    with SandboxServer() as sandbox:
-        yield Process(sandbox, database_path)
-
-
-@pytest.mark.parametrize("more", [b"", LIVE], ids=["one", "and one behind it"])
-@pytest.mark.parametrize("drain", ["0", "5"])
-def test_a_process_that_stops_answers_what_is_under_way(process: Process, more: bytes, drain: str) -> None:
-    """Then it ends the connection, as it says, and what came behind that is not answered; exit 0."""
-    process.environment["GATEWAY_DRAIN_SECONDS"] = drain
-    head, calls = get(process.secret), process.tenant.calls(LIST)
-    with server.listen("127.0.0.1", 0) as listening, started(process.environment, listening) as running:
-        address = listening.getsockname()
-        with socket.create_connection(address, timeout=20) as connection:
-            one = Caller(connection)
-            for _ in range(5):
-                assert sent_again(one, head)
-            process.tenant.fails(LIST, "latency", seconds=2, times=1)
-            calls = process.tenant.calls(LIST)
-            one.send(head)
-            until(lambda: process.tenant.calls(LIST) == calls + 1)
-            running.send_signal(signal.SIGTERM)
-            until(lambda: _stopping(address))
-            with suppress(BrokenPipeError):
-                one.send(more)
-            status, headers, body = one.answer()
-
-            assert (status, headers.get("connection")) == (200, "close")
-            assert b'"data"' in body
-            connection.settimeout(3)  # Less than the process drains.
-            assert one.ended
-        assert running.wait(timeout=30) == 0
-
-
-def _stopping(address: tuple[str, int]) -> bool:
-    """Whether the process has heard the signal."""
-    try:
-        return httpx.get(f"http://{address[0]}:{address[1]}/health/ready").status_code == 503
-    except httpx.HTTPError:
-        return True  # It takes no connections any more.
-
-
-def test_what_is_cut_off_is_not_begun_anew(
-    keeps_nothing: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("fresh", [0.0, 0.05])
+def test_a_crowd_that_asks_leaves_and_fails_at_random_is_answered_in_order(
+    keeps_nothing: Settings, sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str], fresh: float
 ) -> None:
-    """When the time to stop is over: the connection ends without an answer, and no vendor is asked again."""
-    monkeypatch.setattr(server, "GRACE_SECONDS", 0.2)
-    with SandboxServer() as vendor, ExitStack() as running_:
-        running = running_.enter_context(Both(own(keeps_nothing, tmp_path, sandbox=vendor.url)))
-        tenant = Tenant("cut", running, vendor.sandbox)
-        with caller(running) as one:
-            head = known_head(running, one, shown(tenant))
-            tenant.fails(LIST, "latency", seconds=60)
-            calls, before = tenant.calls(LIST), (running.tasks, running.routed)
-            one.send(head)
-            until(lambda: tenant.calls(LIST) == calls + 1)
-            capfd.readouterr()
-            running_.close()
-            with suppress(ConnectionError):
-                assert one.ended
-        asked = tenant.calls(LIST)
-        vendor.stop()
+    """Each on its connection what it has asked, from its own account; nothing crashes, and no place stays taken."""
+    changed: dict[str, Any] = {"cache_list_fresh_seconds": fresh, "cache_list_stale_seconds": 0, "log_level": "warning"}
+    with Both(own(keeps_nothing, tmp_path, **changed)) as running:
+        tenants = [Tenant(f"t{uuid4().hex[:12]}", running, sandbox) for _ in range(3)]
+        marks = {tenant.name: f"m{uuid4().hex}" for tenant in tenants}
+        for tenant in tenants:
+            made = {"ident": marks[tenant.name], "feature_type": "timebased"}
+            with tenant.client() as owner:
+                assert owner.post(PATH, json=made, headers={"idempotency-key": uuid4().hex}).status_code == 201
+            tenant.fails(LIST, "latency", seconds=0.02, probability=0.5)
+            tenant.fails(LIST, "status", status=400, probability=0.1)
+            tenant.fails(LIST, "drop_after", probability=0.1)
+        secrets = {tenant.name: running.token(tenant=tenant.name)[1] for tenant in tenants}
+
+        def ask(seed: int) -> list[Any]:
+            name = tenants[seed % 3].name
+            others = {mark.encode() for other, mark in marks.items() if other != name}
+            return asks_at_random(running, secrets[name], mark=marks[name].encode(), others=others, seed=seed)
+
+        with ThreadPoolExecutor(24) as crowd:
+            wrong = [each for found in crowd.map(ask, range(24)) for each in found]
+        until(lambda: places(running) == 0)
 
     said = capfd.readouterr().err
-    assert (running.tasks, running.routed) == (before[0] + 1, before[1])
-    assert asked == calls + 1
+    assert wrong == []
     assert "crashed" not in said
     assert "Traceback" not in said

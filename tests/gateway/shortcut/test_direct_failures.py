@@ -8,16 +8,14 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httpx
-import msgspec
 import pytest
 
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
-from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.gateway import Tenant
 from tests.support.hanging import callers
-from tests.support.routing import Counted, directly, remaining, the_long_way, whole
+from tests.support.routing import Counted, directly, own, places, remaining, the_long_way, whole
 from tests.support.sockets import LIST, PATH
 from tests.support.timing import until
 
@@ -75,12 +73,6 @@ def test_what_is_gone_is_told_as_by_the_router(keepless: Counted, shop: Tenant) 
 
     assert long_way.status_code == 404
     assert [whole(answer) for answer in direct] == [whole(long_way)] * 3
-
-
-def own(settings: Settings, tmp_path: Path, **changed: Any) -> Settings:
-    """Settings of a gateway with a database of its own."""
-    database = Secret(f"sqlite:///{tmp_path / 'gateway.db'}")
-    return msgspec.structs.replace(settings, **{"database_url": database, **changed})
 
 
 @pytest.fixture
@@ -195,13 +187,6 @@ def test_each_counts_once_and_no_further_than_the_limit(
     assert running.routed == 3  # The first, and the two that are refused.
 
 
-def in_flight(running: Counted) -> int:
-    """Places that are taken."""
-    edge: Any = running.app
-    taken: int = edge._shortcut._load._in_flight  # noqa: SLF001 - no answer tells, for to ask is one more
-    return taken
-
-
 def test_it_takes_a_place_while_it_waits(keeps_nothing: Settings, hanging: SandboxServer, tmp_path: Path) -> None:
     """And gives it back when it is answered; who finds none is turned away."""
     with Counted(own(keeps_nothing, tmp_path, sandbox=hanging.url, concurrency=5)) as running:
@@ -211,11 +196,11 @@ def test_it_takes_a_place_while_it_waits(keeps_nothing: Settings, hanging: Sandb
             tenant.fails(LIST, "latency", seconds=2, times=4)
             before = running.routed
             waiting = [crowd.submit(api.get, PATH) for _ in range(4)]
-            until(lambda: in_flight(running) == 4)
+            until(lambda: places(running) == 4)
             refused = api.get(PATH)
             answered = [reply.result().status_code for reply in waiting]
             by_router = running.routed - before
-            until(lambda: in_flight(running) == 0)
+            until(lambda: places(running) == 0)
             after = directly(running, api, PATH)
 
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
@@ -233,7 +218,7 @@ def test_its_place_is_free_again_however_it_ends(keepless: Counted, shop: Tenant
         for _ in range(3):
             directly(keepless, api, PATH)
 
-        until(lambda: in_flight(keepless) == 0)
+        until(lambda: places(keepless) == 0)
 
 
 def test_who_hangs_up_leaves_nothing_behind(keepless: Counted, shop: Tenant, reader: httpx.Client) -> None:
@@ -243,8 +228,8 @@ def test_who_hangs_up_leaves_nothing_behind(keepless: Counted, shop: Tenant, rea
     calls = shop.calls(LIST)
     with callers(10, "GET", f"{keepless.url}{PATH}", secret):
         until(lambda: shop.calls(LIST) == calls + 10)
-        assert in_flight(keepless) == 10
-    until(lambda: in_flight(keepless) == 0)
+        assert places(keepless) == 10
+    until(lambda: places(keepless) == 0)
     until(lambda: active(reader) == 1)  # The one that asks.
 
     assert directly(keepless, reader, PATH).status_code == 200

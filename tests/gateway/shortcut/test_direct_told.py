@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from tests.support.collector import Collector
 from tests.support.gateway import Tenant
 from tests.support.routing import Counted, directly, the_long_way
+from tests.support.servers import Valkey
 from tests.support.sockets import LIST, PATH
 from tests.support.timing import until
 from tests.support.traces import arrived
@@ -196,6 +197,26 @@ def test_the_trace_is_that_of_the_router(
     by_router, itself = (_text(collector, trace) for trace in (TRACE, TRACE[::-1]))
     assert itself == by_router
     assert f"GET {path.partition('?')[0]}".removesuffix("/live.brightside.example") in itself
+
+
+def test_the_trace_is_that_of_the_router_with_redis(
+    keeps_nothing: Settings, sandbox_of_its_own: SandboxServer, collector: Collector, valkey: Valkey, tmp_path: Path
+) -> None:
+    """Where the limit is counted before anything is known of the request's own span."""
+    changed = msgspec.structs.replace(
+        keeps_nothing,
+        database_url=Secret(f"sqlite:///{tmp_path / 'gateway.db'}"),
+        sandbox=sandbox_of_its_own.url,
+        redis_url=Secret(valkey.url),
+    )
+    with Counted(changed) as running, Tenant("journey", running, sandbox_of_its_own.sandbox).client() as api:
+        api.get(PATH)
+        for way, trace in ((the_long_way, TRACE), (directly, TRACE[::-1])):
+            way(running, api, PATH, ("traceparent", f"00-{trace}-{CALLER}-01"))
+
+    by_router, itself = (_text(collector, trace) for trace in (TRACE, TRACE[::-1]))
+    assert itself == by_router
+    assert "rate limit" in itself
 
 
 def _text(collector: Collector, trace: str) -> str:
