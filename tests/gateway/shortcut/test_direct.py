@@ -96,6 +96,19 @@ def test_who_has_the_answer_is_told_so(keepless: Counted, reader: httpx.Client, 
     assert [whole(answer) for answer in direct] == [whole(long_way)] * 3
 
 
+def test_who_asks_with_head_shows_the_way_and_is_routed(keepless: Counted, reader: httpx.Client) -> None:
+    """Its headers are those of the answer that a GET is given directly then."""
+    path = "/v1/domains?q=bright&limit=3&status="
+    asked = [reader.head(path) for _ in range(2)]
+    direct = directly(keepless, reader, path)
+    before = keepless.routed
+    again = reader.head(path)
+
+    assert keepless.routed == before + 1
+    assert [whole(answer)[:2] for answer in (*asked, again)] == [whole(direct)[:2]] * 3
+    assert [answer.content for answer in (*asked, again)] == [b""] * 3
+
+
 @pytest.mark.parametrize("origin", [PAGE, "https://evil.example", "null"])
 def test_pages_are_told_alike(keepless: Counted, reader: httpx.Client, origin: str) -> None:
     """Those that may read the answer, and those that may not."""

@@ -126,9 +126,9 @@ def test_what_comes_while_a_known_head_is_served_is_answered_after_it(watched: B
     secret = shown(shop)
     with caller(watched) as one:
         head = known_head(watched, one, secret)
-        for _ in range(3):
+        for _ in range(2):
             calls = shop.calls(LIST)
-            shop.fails(LIST, "latency", seconds=0.3, times=1)
+            shop.fails(LIST, "latency", seconds=1.0, times=1)
             one.send(head)
             until(lambda calls=calls: shop.calls(LIST) == calls + 1)  # type: ignore[misc]  # its default is what binds it
             one.send(head, get(secret, "/v1/nothing")[:20])

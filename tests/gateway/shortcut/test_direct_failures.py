@@ -223,7 +223,7 @@ def test_its_place_is_free_again_however_it_ends(keepless: Counted, shop: Tenant
 
 def test_who_hangs_up_leaves_nothing_behind(keepless: Counted, shop: Tenant, reader: httpx.Client) -> None:
     """The place is free again, the request is no longer active, and others are served."""
-    shop.fails(LIST, "latency", seconds=0.5, times=10)
+    shop.fails(LIST, "latency", seconds=2, times=10)
     secret = reader.headers["authorization"].removeprefix("Bearer ")
     calls = shop.calls(LIST)
     with callers(10, "GET", f"{keepless.url}{PATH}", secret):

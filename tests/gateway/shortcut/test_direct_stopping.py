@@ -60,7 +60,7 @@ def test_a_process_that_stops_answers_what_is_under_way(process: Process, more: 
             one = Caller(connection)
             for _ in range(5):
                 assert sent_again(one, head)
-            process.tenant.fails(LIST, "latency", seconds=2, times=1)
+            process.tenant.fails(LIST, "latency", seconds=3, times=1)
             calls = process.tenant.calls(LIST)
             one.send(head)
             until(lambda: process.tenant.calls(LIST) == calls + 1)

@@ -1,26 +1,30 @@
 """What is told of a request whose handler was called without a router: whoever reads it can't tell which way it was."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
 from typing_extensions import override
 
+from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
 from clients.secret import Secret
 from gateway.settings import Settings
 from tests.support.collector import Collector
 from tests.support.gateway import Tenant
-from tests.support.routing import Counted, directly, the_long_way
+from tests.support.routing import Counted, directly, own, the_long_way
 from tests.support.servers import Valkey
-from tests.support.sockets import LIST, PATH
+from tests.support.sockets import LIST, PATH, caller, get, sent_again, shown
 from tests.support.timing import until
 from tests.support.traces import arrived
 
@@ -182,8 +186,8 @@ def test_the_trace_is_that_of_the_router(
     keeps: bool,
 ) -> None:
     """Names, kinds, attributes and what is below what; below the caller's own span."""
-    own = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "sandbox": sandbox_of_its_own.url}
-    changed = msgspec.structs.replace(settings if keeps else keeps_nothing, **own)
+    changes = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "sandbox": sandbox_of_its_own.url}
+    changed = msgspec.structs.replace(settings if keeps else keeps_nothing, **changes)
     with Counted(changed) as running:
         tenant = Tenant("journey", running, sandbox_of_its_own.sandbox)
         with tenant.client() as api:
@@ -237,9 +241,36 @@ def sparing(
     """A gateway that keeps no trace of a read of its own accord."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
-    own = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "sandbox": sandbox_of_its_own.url}
-    with Counted(msgspec.structs.replace(keeps_nothing, **own), traced=True) as running:
+    changes = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "sandbox": sandbox_of_its_own.url}
+    with Counted(msgspec.structs.replace(keeps_nothing, **changes), traced=True) as running:
         yield running
+
+
+def test_requests_that_come_together_have_each_a_trace(
+    keeps_nothing: Settings, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """One of its own, with its own call, though it begins within the context of the one before it."""
+    with Counted(own(keeps_nothing, tmp_path), traced=True) as running:
+        tenant = Tenant(f"t{uuid4().hex[:12]}", running, sandbox)
+        secret = shown(tenant)
+        with caller(running) as one:
+            for _ in range(3):
+                assert sent_again(one, get(secret))
+            until(lambda: len(running.spans.get_finished_spans()) >= 8)
+            running.spans.clear()
+            before = running.routed
+            refused = get(secret, PATH, "Content-Length: 0").replace(b"GET", b"POST", 1)
+            one.send(refused, get(secret), get(secret, PATH, "X-A: 1", "X-A: 2"), get(secret), get(secret))
+            statuses = [one.answer()[0] for _ in range(5)]
+        spans = running.spans.get_finished_spans()
+
+    assert (statuses, running.routed - before) == ([422, 200, 200, 200, 200], 2)
+    traces = Counter(span.context.trace_id for span in spans if span.kind is SpanKind.SERVER and span.context)
+    assert list(traces.values()) == [1] * 5
+    calls = [span for span in spans if span.name == LIST]
+    parents = {span.context.span_id for span in spans if span.kind is SpanKind.SERVER and span.context}
+    assert len({span.context.trace_id for span in calls if span.context}) == len(calls) == 4
+    assert {span.parent.span_id for span in calls if span.parent} < parents
 
 
 class Vendor(ThreadingHTTPServer):
@@ -295,8 +326,8 @@ def test_a_vendor_is_told_the_trace(
         org_id="org",
         secret_key=Secret("x"),
     )
-    own = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "funnelfox": account}
-    with Counted(msgspec.structs.replace(keeps_nothing, **own), traced=True) as running:
+    changes = {"database_url": Secret(f"sqlite:///{tmp_path / 'gateway.db'}"), "funnelfox": account}
+    with Counted(msgspec.structs.replace(keeps_nothing, **changes), traced=True) as running:
         _, secret = running.token(mode="live")
         with running.client(secret) as api:
             assert api.get(PATH).status_code == 200
