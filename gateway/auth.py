@@ -117,7 +117,8 @@ class Gate(ASGIMiddleware):
                     param.field_alias: query.Parameter(param.field_name, param.is_sequence)
                     for param in model.expected_query_params
                 }
-                handler.opt["direct"] = depends_on_target(handler, model)
+                limited = declared.probe or declared.money  # The router's way counts these.
+                handler.opt["direct"] = depends_on_target(handler, model) and not limited
                 if declared.customer is not None:
                     self.customer_scopes |= declared.scopes | declared.any_of
                 if declared.largest_body is not None:

@@ -150,6 +150,9 @@ class Connection(Bounded):
             self.tasks.discard(task)
             if task.cancelled():
                 self.transport.close()  # The process stops, and has waited long enough.
+            elif (error := task.exception()) is not None:
+                self.logger.error("Exception in ASGI application", exc_info=error)  # As uvicorn has it.
+                self.transport.close()
             else:
                 come(task.result())
 

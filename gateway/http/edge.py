@@ -20,7 +20,7 @@ from gateway.http.field_lines import Field, lines
 from gateway.http.paths import Namesakes, request_target, undecoded
 from gateway.http.request_ids import RequestIds
 from gateway.http.rfc9457 import Problem
-from gateway.http.way_back import Message, Send, WayBack, crash, timings
+from gateway.http.way_back import Message, Send, WayBack, crash, timings, whole
 from gateway.http.whole import Whole
 from gateway.limits import rates
 from gateway.observing.reporting import Begun, Reporter, current, route_of
@@ -172,28 +172,31 @@ class Edge:
                     kept = await self._shortcut.in_time(asked, ahead, scheme, headers)
                 if kept is not None:
                     return self._complete(kept, asked, decision, scheme=scheme, started=started)
-            if ahead.way is None or ahead.way.call is None or not ahead.admitted:
-                return None
-            begun = self._reporter.began("GET", scheme, decision, started)
-            return await self._called(ahead.way, asked, ahead, begun)
         except Exception:  # noqa: BLE001 - as in `at_once`
             self._crashed(ahead)
             return None
+        if ahead.way is None or ahead.way.call is None or not ahead.admitted:
+            return None
+        begun = self._reporter.began("GET", scheme, decision, started)
+        return await self._called(self._shortcut, ahead.way, asked, ahead, begun=begun)
 
-    async def _called(self, way: "Way", asked: Asked, ahead: Ahead, begun: Begun) -> Whole:
-        """The answer of the handler that the way leads to."""
-        assert self._shortcut is not None  # noqa: S101 - it has found the way
+    async def _called(self, shortcut: "Shortcut", way: "Way", asked: Asked, ahead: Ahead, *, begun: Begun) -> Whole:
+        """The answer of the handler that the way leads to; a vendor may have been asked, so there is no other way."""
         exchange = self._exchange(asked.target.partition(b"?")[0], begun)
         exchange.principal, exchange.cache = ahead.caller, ahead.cache
         if ahead.standing is not None:
             exchange.standings.append(ahead.standing)
         try:
-            answer = await self._shortcut.called(way, exchange)
+            try:
+                answer = await shortcut.called(way, exchange)
+            except Exception:  # noqa: BLE001 - the last resort, as on the long way
+                exchange.problem = self._crash(exchange)
+                answer = whole(exchange.problem, exchange)
+            stored = b"" if b"\r\ncache-control: " in answer.head else NO_STORE
+            answer.head += stored + self._ending(exchange, asked.headers.get(b"origin"), begun.started)
             exchange.status = answer.status
         finally:
             self._reporter.ended(begun, way.route, asked.headers, exchange)
-        stored = b"" if b"\r\ncache-control: " in answer.head else NO_STORE
-        answer.head += stored + self._ending(exchange, asked.headers.get(b"origin"), begun.started)
         return answer
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -256,8 +259,12 @@ class Edge:
         except Problem as problem:
             await answer.problem(problem)
         except Exception:  # noqa: BLE001 - the last resort: whatever is wrong with us, the caller gets a problem
-            self._log.exception("request crashed", request_id=answer.exchange.occurrence.request_id)
-            await answer.problem(crash())
+            await answer.problem(self._crash(answer.exchange))
+
+    def _crash(self, exchange: Exchange) -> Problem:
+        """What a caller is told of whatever is wrong with us, which is being handled."""
+        self._log.exception("request crashed", request_id=exchange.occurrence.request_id)
+        return crash()
 
     def _exchange(self, path: bytes, begun: Begun) -> Exchange:
         """The request, for all that have a part in its answer."""

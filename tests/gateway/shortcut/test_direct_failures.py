@@ -12,6 +12,7 @@ import pytest
 
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
+from gateway import shortcut
 from gateway.settings import Settings
 from tests.support.gateway import Tenant
 from tests.support.hanging import callers
@@ -166,6 +167,25 @@ def test_a_mistake_of_ours_is_told_once(
     assert line["trace_id"] == crashed.json()["trace_id"]
     assert not [line for line in lines if line["event"] == "shortcut crashed"]
     assert after.status_code == 200
+
+
+def test_a_mistake_of_ours_asks_no_vendor_twice(
+    keepless: Counted, reader: httpx.Client, shop: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is made after the handler has answered: there is no other way then."""
+
+    def stumbles(*_: Any) -> None:
+        raise RuntimeError("canary")
+
+    directly(keepless, reader, PATH)
+    calls = shop.calls(LIST)
+    with monkeypatch.context() as patched:
+        patched.setattr(shortcut, "sealed", stumbles)
+        crashed = directly(keepless, reader, PATH)
+
+    assert (crashed.status_code, crashed.json()["code"]) == (500, "internal_error")
+    assert shop.calls(LIST) == calls + 1
+    assert directly(keepless, reader, PATH).status_code == 200
 
 
 def test_each_counts_once_and_no_further_than_the_limit(
