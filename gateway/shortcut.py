@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.auth import bearer
-from gateway.cache.answers import sealed, whole
+from gateway.cache.answers import sealed, told, told_fresh, whole
 from gateway.cache.flights import Flight
 from gateway.cache.memory import Variant
 from gateway.cache.policy import Cache
@@ -153,7 +153,8 @@ class Shortcut:
         ahead.counted, ahead.standing = True, standing
         self._ways.move_to_end(asked.target)
         self._cache.counts.hit += 1
-        return _kept(way, principal, standing, found, asked=asked)
+        variant, age, fresh = found
+        return _kept(way, principal, standing, variant, asked=asked, cached="hit", told=told_fresh(age, fresh))
 
     def join(self, asked: Asked, ahead: Ahead, scheme: str) -> tuple[Flight, Callable[[], Kept | None]] | None:
         """A load that somebody else has begun, and what gives the answer once it has ended.
@@ -180,7 +181,7 @@ class Shortcut:
             variant, shown = own.landed(flight, way.topic, way.variant), own.reading.shown
             if variant is None or shown is None:
                 return None
-            return _kept(way, principal, standing, (variant, shown), asked=asked)
+            return _kept(way, principal, standing, variant, asked=asked, cached=shown.status, told=told(shown))
 
         return flight, over
 
@@ -216,12 +217,16 @@ class Shortcut:
         own = self._own(asked, ahead, principal)
         if not ahead.admitted:
             return None
-        found = TenantCache.at_hand(self._cache, principal, way.topic, way.variant)
-        if found is not None:
-            own.saw(found[1])
-        else:
-            found = await self._awaited(scheme, own, way)
-        return _kept(way, principal, ahead.standing, found, asked=asked) if found is not None else None
+        if (found := TenantCache.at_hand(self._cache, principal, way.topic, way.variant)) is not None:
+            self._cache.counts.hit += 1
+            variant, age, fresh = found
+            lines = told_fresh(age, fresh)
+            return _kept(way, principal, ahead.standing, variant, asked=asked, cached="hit", told=lines)
+        awaited = await self._awaited(scheme, own, way)
+        if awaited is None:
+            return None
+        variant, shown = awaited
+        return _kept(way, principal, ahead.standing, variant, asked=asked, cached=shown.status, told=told(shown))
 
     async def called(self, way: Way, exchange: Exchange) -> Whole:
         """What the handler answers, without being routed to.
@@ -276,9 +281,15 @@ def _may_have(way: Way, principal: Principal) -> bool:
 
 
 def _kept(
-    way: Way, principal: Principal, standing: Standing | None, found: tuple[Variant, Outcome], *, asked: Asked
+    way: Way,
+    principal: Principal,
+    standing: Standing | None,
+    variant: Variant,
+    *,
+    asked: Asked,
+    cached: Status,
+    told: bytes,
 ) -> Kept:
-    variant, shown = found
     none_match = asked.headers.get(b"if-none-match")
-    answer = whole(variant.about, variant.body, etag=variant.etag, shown=shown, none_match=none_match)
-    return Kept(way, principal, shown.status, standing, answer)
+    answer = whole(variant.about, variant.body, etag=variant.etag, told=told, none_match=none_match)
+    return Kept(way, principal, cached, standing, answer)

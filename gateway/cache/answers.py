@@ -27,6 +27,10 @@ _TAIL: Final = 100
 _PARTIAL: Final = b'"missing":[{'
 """Can't be within a text, where its quotes would be escaped."""
 
+# A browser that kept a list on its own would go on showing it after its own write.
+_KEPT: Final = b"cache-status: %b\r\ncache-control: private, no-cache\r\nage: %d\r\n"
+_FRESH: Final = _KEPT.replace(b"%b", b"gateway; hit; ttl=%d")
+
 _TAGS: Final = re.compile(rb'"[^"]*"')
 
 
@@ -52,7 +56,7 @@ class Answer:
         if self.topic is None or (found := await self._own.rendered(self.topic, self.variant)) is None:
             return False
         shown, none_match = self._own.reading.shown, self._own.reading.none_match
-        answer = whole(found.about, found.body, etag=found.etag, shown=shown, none_match=none_match)
+        answer = whole(found.about, found.body, etag=found.etag, told=told(shown), none_match=none_match)
         await answer.send(self._send)
         return True
 
@@ -91,7 +95,7 @@ def sealed(made: Whole, own: TenantCache, variant: str) -> Whole:
     etag = _etag(made.body, own, variant)
     made.head += b"etag: %b\r\n" % etag
     own.render(variant, made.body, etag=etag, about=made.head)
-    return whole(made.head, made.body, etag=etag, shown=shown, none_match=own.reading.none_match)
+    return whole(made.head, made.body, etag=etag, told=told(shown), none_match=own.reading.none_match)
 
 
 def _etag(body: bytes, own: TenantCache, variant: str) -> bytes:
@@ -101,19 +105,19 @@ def _etag(body: bytes, own: TenantCache, variant: str) -> bytes:
     return b'W/"%s"' % said.hexdigest().encode()
 
 
-def whole(about: bytes, body: bytes, *, etag: bytes, shown: Outcome | None, none_match: bytes | None) -> Whole:
+def whole(about: bytes, body: bytes, *, etag: bytes, told: bytes, none_match: bytes | None) -> Whole:
     """An answer that can be told from others; 304 without a body for a caller who has it.
 
     Args:
         about: Field lines of the body, and its tag.
         body: The whole.
         etag: Its tag.
-        shown: What the look into the cache came to; None: there was none.
+        told: Field lines of what the look into the cache came to.
         none_match: The caller's `If-None-Match`.
     """
     if none_match is not None and _matches(none_match, etag):
-        return Whole(NOT_MODIFIED, b"etag: %b\r\n%b" % (etag, _told(shown)), b"")
-    return Whole(OK, about + _told(shown), body)
+        return Whole(NOT_MODIFIED, b"etag: %b\r\n%b" % (etag, told), b"")
+    return Whole(OK, about + told, body)
 
 
 def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
@@ -131,14 +135,18 @@ def variant(path: str, query: bytes, folded: frozenset[bytes]) -> str:
     return f"{path}?{b'&'.join(parts).decode('latin-1')}"
 
 
-def _told(shown: Outcome | None) -> bytes:
+def told(shown: Outcome | None) -> bytes:
     """The field lines that a look into the cache adds; none if there was none."""
     if shown is None:
         return b""
     if shown.fresh <= 0:
         return b"cache-status: %b\r\n" % cache_status(shown)
-    # A browser that kept a list on its own would go on showing it after its own write.
-    return b"cache-status: %b\r\ncache-control: private, no-cache\r\nage: %d\r\n" % (cache_status(shown), shown.age)
+    return _KEPT % (cache_status(shown), shown.age)
+
+
+def told_fresh(age: float, fresh: float) -> bytes:
+    """The same of something of that age that is fresh up to another, both in seconds."""
+    return _FRESH % (fresh - age, age)
 
 
 def cache_status(outcome: Outcome) -> bytes:

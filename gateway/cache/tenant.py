@@ -122,15 +122,19 @@ class TenantCache:
         return found
 
     @staticmethod
-    def at_hand(cache: Cache, principal: Principal, topic: Topic, variant: str) -> tuple[Variant, Outcome] | None:
-        """The same, for a caller who takes whatever is fresh, if it is: nothing is waited for, and nothing `saw` it."""
+    def at_hand(cache: Cache, principal: Principal, topic: Topic, variant: str) -> tuple[Variant, float, float] | None:
+        """The same, for a caller who takes whatever is fresh, if it is: nothing is waited for, and nothing `saw` it.
+
+        Returns:
+            Beside the answer its age, and the age up to which it is fresh, in seconds.
+        """
         if (found := cache.find(Key.prefix(principal.tenant, principal.mode) + topic.name)) is None:
             return None
         held, age = found
         fresh = cache.good_for(held.lifetime).fresh
         if age >= fresh or (rendered := cache.memory.rendered(held, variant)) is None:
             return None
-        return rendered, Outcome(status="hit", age=age, fresh=fresh, held=held, fetched_at=held.fetched_at)
+        return rendered, age, fresh
 
     def saw(self, outcome: Outcome) -> None:
         """What was found is what this request is answered with."""

@@ -5,7 +5,7 @@ span, path decoding, body size, common headers and the last resort live here.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +23,9 @@ from gateway.http.rfc9457 import Problem
 from gateway.http.way_back import Message, Send, WayBack, crash, timings, whole
 from gateway.http.whole import Whole
 from gateway.limits import rates
+from gateway.limits.windows import Standing
 from gateway.observing.reporting import Begun, Reporter, current, route_of
+from gateway.principal import Principal
 from gateway.problems import ContentTooLarge
 from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
@@ -110,7 +112,7 @@ class Edge:
         try:
             if (kept := self._shortcut.at_once(asked, ahead)) is None:
                 return None
-            decision = self._reporter.decide("GET", asked.headers)
+            decision = self._reporter.decide("GET", asked.headers) if self._reporter.tells else None
             return self._complete(kept, asked, decision, scheme=scheme, started=started)
         except Exception:  # noqa: BLE001 - whatever is wrong with the shortcut, the long way is there
             self._crashed(ahead)
@@ -228,17 +230,12 @@ class Edge:
         ahead.crashed = True
         self._log.exception("shortcut crashed")
 
-    def _complete(self, kept: "Kept", asked: Asked, decision: Decision, *, scheme: str, started: float) -> Whole:
+    def _complete(self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, started: float) -> Whole:
         """What is kept, with the headers that every answer has; the request is told of."""
-        request_id = self._request_ids.new()
-        answer = kept.answer
-        answer.head += b"".join(
-            (
-                self._common(request_id, asked.headers.get(b"origin"), kept.principal.tenant),
-                rates.field_lines((kept.standing,)) if kept.standing is not None else b"",
-                timings(started, (), kept.cached),
-            )
-        )
+        request_id, origin, answer = self._request_ids.new(), asked.headers.get(b"origin"), kept.answer
+        standings = () if kept.standing is None else (kept.standing,)
+        took = timings(started, (), kept.cached)
+        answer.head += self._common(request_id, origin, kept.principal, standings, took=took)
         self._reporter.kept(kept, asked, decision, scheme=scheme, request_id=request_id, started=started)
         return answer
 
@@ -280,25 +277,32 @@ class Edge:
 
     def _ending(self, exchange: Exchange, origin: bytes | None, started: float) -> bytes:
         """The field lines that the answer of a request ends with."""
-        tenant = exchange.principal.tenant if exchange.principal is not None else None
-        return (
-            self._common(exchange.occurrence.request_id, origin, tenant)
-            + rates.field_lines(exchange.standings)
-            + timings(started, attempts.get() or (), exchange.cached)
-        )
+        took = timings(started, attempts.get() or (), exchange.cached)
+        return self._common(exchange.occurrence.request_id, origin, exchange.principal, exchange.standings, took=took)
 
-    def _common(self, request_id: str, origin: bytes | None, tenant: str | None) -> bytes:
+    def _common(
+        self,
+        request_id: str,
+        origin: bytes | None,
+        principal: Principal | None,
+        standings: Sequence[Standing],
+        *,
+        took: bytes,
+    ) -> bytes:
         """The field lines of every answer."""
-        said = b"x-request-id: %b\r\n%b" % (request_id.encode(), _ALWAYS)
+        said = _COMMON % (request_id.encode(), rates.field_lines(standings), took)
         if origin is not None:
+            tenant = principal.tenant if principal is not None else None
             said += lines(self._cors.headers(origin.decode("latin-1"), tenant))
         return said + b"connection: close\r\n" if self._notice.given else said
 
 
-_ALWAYS: Final = (
+_COMMON: Final = (
+    b"x-request-id: %b\r\n"
     b"vary: Authorization, Origin\r\n"
     b"x-content-type-options: nosniff\r\n"
     b"referrer-policy: no-referrer\r\n"
+    b"%b%b"
 )  # fmt: skip
 
 

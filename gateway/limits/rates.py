@@ -8,6 +8,7 @@ of Redis, and only the first few after a loss wait for it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from time import monotonic, time
@@ -220,8 +221,11 @@ def field_lines(standings: Sequence[Standing]) -> bytes:
     """
     if not standings:
         return b""
-    policies, left = [], []
-    for limit in standings:
-        policies.append(f'"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}')
-        left.append(f'"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}')
-    return f"ratelimit-policy: {', '.join(policies)}\r\nratelimit: {', '.join(left)}\r\n".encode()
+    policies = ", ".join([_policy(limit.name, limit.quota) for limit in standings])
+    left = ", ".join([f'"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}' for limit in standings])
+    return f"ratelimit-policy: {policies}\r\nratelimit: {left}\r\n".encode()
+
+
+@lru_cache
+def _policy(name: str, quota: int) -> str:
+    return f'"{name}";q={quota};w={WINDOW_SECONDS}'

@@ -125,6 +125,8 @@ class Reporter:
         self._tracer = provider.get_tracer(SCOPE)
         self._metrics = metrics
         self._log = log
+        self.tells = provider.receives or log.tells("info")
+        """Whether anybody is told more of an answer at once than numbers."""
 
     def decide(self, method: str, headers: Headers) -> Decision:
         """Whether the trace of a request is kept: the first thing to know of it."""
@@ -154,11 +156,24 @@ class Reporter:
         return Begun(span, started, method, scheme, decision, attached)
 
     def kept(
-        self, kept: "Kept", asked: Asked, decision: Decision, *, scheme: str, request_id: str, started: float
+        self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, request_id: str, started: float
     ) -> None:
-        """A request was answered at once with what is kept; what waited in between was `announced`."""
+        """A request was answered at once with what is kept; what waited in between was `announced`.
+
+        Args:
+            kept: The answer.
+            asked: What was asked.
+            decision: About its trace; None: that does not matter, since nobody is told.
+            scheme: `http` or `https`.
+            request_id: Its name.
+            started: When it came, by `time.perf_counter`.
+        """
         seconds = time.perf_counter() - started
         way, who = kept.way, kept.principal
+        self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
+        self._metrics.cached(kept.cached, way.route)
+        if decision is None:
+            return
         if decision.sampled:
             told = {
                 HTTP_REQUEST_METHOD: "GET",
@@ -172,8 +187,6 @@ class Reporter:
             # Who had to wait has told of it meanwhile.
             looks = [("cache", {CACHE_TOPIC: way.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
             self._provider.whole(_name("GET", way.route), decision, told, seconds=seconds, looks=looks)
-        self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
-        self._metrics.cached(kept.cached, way.route)
         if self._log.tells("info"):
             line = RequestLine(
                 event="request",
