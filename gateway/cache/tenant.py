@@ -128,10 +128,9 @@ class TenantCache:
         Returns:
             Beside the answer its age, and the age up to which it is fresh, in seconds.
         """
-        if (found := cache.find(Key.prefix(principal.tenant, principal.mode) + topic.name)) is None:
+        if (held := cache.memory.find(Key.prefix(principal.tenant, principal.mode) + topic.name)) is None:
             return None
-        held, age = found
-        fresh = cache.good_for(held.lifetime).fresh
+        age, fresh = cache.clock() - held.born, cache.good_for(held.lifetime).fresh
         if age >= fresh or (rendered := cache.memory.rendered(held, variant)) is None:
             return None
         return rendered, age, fresh

@@ -1,5 +1,6 @@
 """What is kept, for how long, and under which key."""
 
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -11,6 +12,9 @@ from gateway.principal import Mode
 Kind = Literal["list", "detail"]
 """What topics have their times in common."""
 
+
+MOST_PREFIXES: Final = 1000
+"""Of keys, that are remembered."""
 
 ALONE_SECONDS: Final = 1.0
 """How soon a write shows everywhere; without word from the other processes, so long is anything fresh at most."""
@@ -70,6 +74,7 @@ class Key(NamedTuple):
         return self.prefix(self.tenant, self.mode) + self.topic
 
     @staticmethod
+    @lru_cache(MOST_PREFIXES)
     def prefix(tenant: str, mode: Mode) -> str:
         """What all keys of a tenant in a mode begin with, and no others."""
         return f"{len(tenant)}:{tenant}:{mode}:"

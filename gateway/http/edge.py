@@ -234,9 +234,10 @@ class Edge:
         """What is kept, with the headers that every answer has; the request is told of."""
         request_id, origin, answer = self._request_ids.new(), asked.headers.get(b"origin"), kept.answer
         standings = () if kept.standing is None else (kept.standing,)
-        took = timings(started, (), kept.cached)
+        seconds = perf_counter() - started
+        took = timings(seconds, (), kept.cached)
         answer.head += self._common(request_id, origin, kept.principal, standings, took=took)
-        self._reporter.kept(kept, asked, decision, scheme=scheme, request_id=request_id, started=started)
+        self._reporter.kept(kept, asked, decision, scheme=scheme, request_id=request_id, seconds=seconds)
         return answer
 
     async def _routed(self, scope: Scope, receive: Receive, answer: WayBack, headers: Headers) -> None:
@@ -277,7 +278,7 @@ class Edge:
 
     def _ending(self, exchange: Exchange, origin: bytes | None, started: float) -> bytes:
         """The field lines that the answer of a request ends with."""
-        took = timings(started, attempts.get() or (), exchange.cached)
+        took = timings(perf_counter() - started, attempts.get() or (), exchange.cached)
         return self._common(exchange.occurrence.request_id, origin, exchange.principal, exchange.standings, took=took)
 
     def _common(

@@ -1,7 +1,6 @@
 """The way back to the caller: what every answer is given, and what is answered where the application could not."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -113,11 +112,10 @@ def whole(problem: Problem, exchange: Exchange) -> Whole:
     return Whole(problem.status, lines(extra) + about, body)
 
 
-def timings(started: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
+def timings(seconds: float, upstream_attempts: Iterable[tuple[Operation, float]], cached: str | None) -> bytes:
     """The line of the `Server-Timing` field: the total, the cache, then each attempt at a vendor, in milliseconds."""
-    told = b"server-timing: total;dur=%.1f" % ((perf_counter() - started) * 1000)
-    if cached is not None:
-        told += b", cache;desc=%b" % cached.encode()
-    for operation, seconds in upstream_attempts:
-        told += b", %b;dur=%.1f" % (operation.upstream.encode(), seconds * 1000)
+    look = b"" if cached is None else b", cache;desc=%b" % cached.encode()
+    told = b"server-timing: total;dur=%.1f%b" % (seconds * 1000, look)
+    for operation, taken in upstream_attempts:
+        told += b", %b;dur=%.1f" % (operation.upstream.encode(), taken * 1000)
     return told + b"\r\n"

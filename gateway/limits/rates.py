@@ -8,7 +8,6 @@ of Redis, and only the first few after a loss wait for it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from time import monotonic, time
@@ -62,14 +61,11 @@ class Limits:
         self._windows = Windows(now)
         self._shared = shared
         self._together = _Together(shared) if shared is not None else None
+        self.alone = shared is None
+        """Whether this process counts for itself, and has nobody to ask."""
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._again: float | None = None
         """While Redis does not answer: when to ask it again."""
-
-    @property
-    def alone(self) -> bool:
-        """Whether this process counts for itself, and has nobody to ask."""
-        return self._together is None
 
     def count_alone(self, name: Name, principal: Principal) -> Standing | None:
         """Count one request in this process.
@@ -221,11 +217,9 @@ def field_lines(standings: Sequence[Standing]) -> bytes:
     """
     if not standings:
         return b""
-    policies = ", ".join([_policy(limit.name, limit.quota) for limit in standings])
-    left = ", ".join([f'"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}' for limit in standings])
+    policies = left = comma = ""
+    for limit in standings:
+        policies += f'{comma}"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}'
+        left += f'{comma}"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}'
+        comma = ", "
     return f"ratelimit-policy: {policies}\r\nratelimit: {left}\r\n".encode()
-
-
-@lru_cache
-def _policy(name: str, quota: int) -> str:
-    return f'"{name}";q={quota};w={WINDOW_SECONDS}'

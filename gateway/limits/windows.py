@@ -65,7 +65,7 @@ class Windows:
         """Count one more, unless the quota is used up."""
         now = self._now()
         window = self._window(key, now)
-        used = _used(window, now)
+        used = _used(window, now) if window.before else window.count
         if admitted := used < quota:
             window.count += 1
             used += 1
@@ -90,7 +90,7 @@ class Windows:
             window = self._windows[key] = _Window(began=now)
             return window
         self._windows.move_to_end(key)
-        return _moved_on(window, now)
+        return window if now - window.began < WINDOW_SECONDS else _moved_on(window, now)
 
     def _drop_idle(self, now: float) -> None:
         """Make room for one more: the idle ones are in front."""

@@ -156,7 +156,7 @@ class Reporter:
         return Begun(span, started, method, scheme, decision, attached)
 
     def kept(
-        self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, request_id: str, started: float
+        self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, request_id: str, seconds: float
     ) -> None:
         """A request was answered at once with what is kept; what waited in between was `announced`.
 
@@ -166,9 +166,8 @@ class Reporter:
             decision: About its trace; None: that does not matter, since nobody is told.
             scheme: `http` or `https`.
             request_id: Its name.
-            started: When it came, by `time.perf_counter`.
+            seconds: Since it came.
         """
-        seconds = time.perf_counter() - started
         way, who = kept.way, kept.principal
         self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
         self._metrics.cached(kept.cached, way.route)
