@@ -70,6 +70,10 @@ class Way(msgspec.Struct):
     call: Call | None = None
     """What answers if nothing is kept; None: it has not answered yet, or only the long way knows how."""
 
+    def open_to(self, principal: Principal) -> bool:
+        """Whether a caller may have it, as far as it can be told here: a token of one customer goes the long way."""
+        return principal.subject is None and self.needs.admits(principal)
+
 
 class Kept(msgspec.Struct):
     """An answer, and who gets it."""
@@ -140,7 +144,7 @@ class Shortcut:
         if self._load.full or (way := self._ways.get(asked.target)) is None:
             return None
         principal = ahead.caller = self._tokens.known(asked.secret_hash)
-        if principal is None or not _may_have(way, principal):
+        if principal is None or not way.open_to(principal):
             return None
         ahead.way = way
         if not self._limits.alone:
@@ -210,7 +214,7 @@ class Shortcut:
     ) -> Kept | None:
         """The same, in a place of its own; the checks in the order of the long way."""
         principal = ahead.caller = ahead.caller or await self._caller(asked, headers)
-        if principal is None or not _may_have(way, principal):
+        if principal is None or not way.open_to(principal):
             return None
         ahead.way, ahead.standing = way, await self._limits.count("default", principal)
         ahead.counted = True
@@ -274,10 +278,6 @@ class Shortcut:
             reading = Reading(none_match=asked.headers.get(b"if-none-match"))
             ahead.cache = TenantCache(self._cache, principal.tenant, principal.mode, reading)
         return ahead.cache
-
-
-def _may_have(way: Way, principal: Principal) -> bool:
-    return principal.subject is None and way.needs.admits(principal)
 
 
 def _kept(

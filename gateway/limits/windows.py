@@ -23,7 +23,7 @@ MOST_COUNTED: Final = 20_000
 """Keys that are counted at once: some megabytes. Beyond, the one that was idle for longest starts anew."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True):
     """How one limit stands, seen from one caller."""
 
     name: str
@@ -121,13 +121,7 @@ def _used(window: _Window, now: float) -> int:
 
 def _standing(window: _Window, now: float, name: str, quota: int, *, used: int, admitted: bool) -> Standing:
     used = min(used, quota)
-    return Standing(
-        name=name,
-        quota=quota,
-        remaining=quota - used,
-        wait_seconds=_wait(window, now, used),
-        admitted=admitted,
-    )
+    return Standing(name, quota, quota - used, _wait(window, now, used), admitted)
 
 
 def _wait(window: _Window, now: float, used: int) -> float:

@@ -114,10 +114,7 @@ class _Counter(Counter):
     def _metric_init(self) -> None:
         super()._metric_init()
         self._value = _unlocked(self._value)
-
-    @override
-    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
-        self._value.inc(amount)
+        self.inc = self._value.inc  # type: ignore[method-assign]  # without exemplars
 
 
 class _Histogram(Histogram):
