@@ -50,6 +50,8 @@ class Connection(Bounded):
     """What was found out of the request that is parsed next, whose head is known and could not be answered so."""
     _waits = False
     """Whether a request that was not parsed waits for what somebody else has asked for. Nothing is read meanwhile."""
+    _repeated: tuple[bytes, Asked] | None = None
+    """What waits for its turn: it was not parsed, since it came before."""
     _ends = False
     """Whether the connection has to end when that request is answered."""
     _answered = False
@@ -80,10 +82,35 @@ class Connection(Bounded):
             self.flow.pause_reading()
         elif not self._between or self._unread or not self._idle:
             super().data_received(data)
-        elif (asked := self._known.get(data)) is None or not self._repeats(data, asked):
+        elif (asked := self._known.get(data)) is not None:
+            self._repeated = (data, asked)
+            self._waits = True
+            self.app.turns.wait(self, self.loop)
+        else:
             self._parsed = 0
             super().data_received(data)
             self._remember(data)
+
+    def turn(self) -> None:
+        """Answer what has come, when everything was read that has come to others."""
+        if self._repeated is None:
+            return
+        (data, asked), self._repeated = self._repeated, None
+        self._waits = False
+        if self.transport.is_closing():
+            return
+        try:
+            if not self._repeats(data, asked):
+                self._unread = data + self._unread
+            if not self._waits:
+                self._go_on()
+        except Exception as error:  # noqa: BLE001 - the others have their turn all the same
+            self._fail(error)
+
+    @override
+    def eof_received(self) -> None:
+        self.turn()  # Nothing more comes, and the transport is about to close.
+        super().eof_received()
 
     @override
     def on_message_begin(self) -> None:
@@ -151,8 +178,7 @@ class Connection(Bounded):
             if task.cancelled():
                 self.transport.close()  # The process stops, and has waited long enough.
             elif (error := task.exception()) is not None:
-                self.logger.error("Exception in ASGI application", exc_info=error)  # As uvicorn has it.
-                self.transport.close()
+                self._fail(error)
             else:
                 come(task.result())
 
@@ -175,11 +201,20 @@ class Connection(Bounded):
         else:
             self._ahead = ahead
             self._unread = data + self._unread
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read what has come meanwhile, or end, after a request that was not parsed."""
         if self._unread:
             self.flow.resume_reading()
             self._read()
         if self._ends:
             super().shutdown()
+
+    def _fail(self, error: BaseException) -> None:
+        """Something is wrong with us, and nobody knows what was answered."""
+        self.logger.error("Exception in ASGI application", exc_info=error)  # As uvicorn has it.
+        self.transport.close()
 
     def _answers(self) -> bool:
         """Answer a request whose head was parsed, if that can be done at once."""

@@ -20,6 +20,7 @@ from gateway.http.field_lines import Field, lines
 from gateway.http.paths import Namesakes, request_target, undecoded
 from gateway.http.request_ids import RequestIds
 from gateway.http.rfc9457 import Problem
+from gateway.http.turns import Turns
 from gateway.http.way_back import Message, Send, WayBack, crash, timings, whole
 from gateway.http.whole import Whole
 from gateway.limits import rates
@@ -84,6 +85,8 @@ class Edge:
         self._log = log
         self._notice = notice
         self._request_ids = RequestIds()
+        self.turns = Turns()
+        """Of connections."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3)."""
