@@ -50,7 +50,7 @@ class Connection(Bounded):
     """What was found out of the request that is parsed next, whose head is known and could not be answered so."""
     _waits = False
     """Whether a request that was not parsed waits for what somebody else has asked for. Nothing is read meanwhile."""
-    _repeated: tuple[bytes, Asked] | None = None
+    _repeated: tuple[bytes, Asked]
     """What waits for its turn: it was not parsed, since it came before."""
     _ends = False
     """Whether the connection has to end when that request is answered."""
@@ -93,9 +93,7 @@ class Connection(Bounded):
 
     def turn(self) -> None:
         """Answer what has come, when everything was read that has come to others."""
-        if self._repeated is None:
-            return
-        (data, asked), self._repeated = self._repeated, None
+        data, asked = self._repeated
         self._waits = False
         if self.transport.is_closing():
             return
@@ -106,11 +104,6 @@ class Connection(Bounded):
                 self._go_on()
         except Exception as error:  # noqa: BLE001 - the others have their turn all the same
             self._fail(error)
-
-    @override
-    def eof_received(self) -> None:
-        self.turn()  # Nothing more comes, and the transport is about to close.
-        super().eof_received()
 
     @override
     def on_message_begin(self) -> None:

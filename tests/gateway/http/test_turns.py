@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import ExitStack
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -40,17 +41,28 @@ def test_each_is_answered_whoever_comes_along(watched: Watched, tenant: Tenant) 
     assert tenant.calls(LIST) + neighbour.calls(LIST) == calls
 
 
-def test_who_will_send_no_more_is_answered(watched: Watched, tenant: Tenant) -> None:
+def test_who_will_send_no_more_is_answered(watched: Watched, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though its end comes together with its request."""
     secret = shown(tenant)
-    for _ in range(MANY):
-        with caller(watched) as one:
-            head = known_head(watched, one, secret)
-            one.send(head)
-            one.connection.shutdown(socket.SHUT_WR)
+    edge: Any = watched.app
+    at_once, busy, go_on = edge.at_once, Event(), Event()
 
-            assert one.answer()[0] == 200
-            assert one.ended
+    def held_up(*request: Any) -> Any:
+        busy.set()
+        go_on.wait(10)
+        return at_once(*request)
+
+    with caller(watched) as other, caller(watched) as one:
+        heads = [known_head(watched, each, secret) for each in (other, one)]
+        monkeypatch.setattr(edge, "at_once", held_up)
+        other.send(heads[0])
+        assert busy.wait(10)
+        one.send(heads[1])
+        one.connection.shutdown(socket.SHUT_WR)
+        go_on.set()
+
+        assert one.answer()[0] == 200
+        assert one.ended
 
 
 def test_a_request_and_half_of_the_next_are_answered_in_order(watched: Watched, tenant: Tenant) -> None:
