@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from litestar import Request
 from litestar.middleware import ASGIMiddleware
@@ -40,9 +40,7 @@ from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
 from gateway.tokens.lifecycle import Recogniser
 from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
-
-if TYPE_CHECKING:
-    from gateway.shortcut import Way
+from gateway.ways import Way
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
 

@@ -4,19 +4,18 @@ What a router finds, and what is made of parameters, depends on path and query
 alone, and to find it takes as long as to ask a vendor.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
-import msgspec
 from litestar import Response
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
-from gateway.http.whole import Whole
 from gateway.observing.reporting import current
 from gateway.upstreams import ReadContext
+from gateway.ways import Call
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,21 +25,6 @@ Reader: TypeAlias = NamedDependency[SkipValidation[ReadContext]]
 
 _TENANT: Final = "tenant"
 """The one argument that each request has of its own."""
-
-_HEAD: Final = b"content-type: application/json\r\ncontent-length: %d\r\n"
-
-
-class Call(NamedTuple):
-    """A handler, and what it is given for one path and query."""
-
-    handler: Callable[..., Awaitable[Any]]
-    arguments: Mapping[str, Any]
-    """Less the tenant."""
-
-    async def answer(self, tenant: ReadContext) -> Whole:
-        """What the handler makes for a tenant."""
-        body = msgspec.json.encode(await self.handler(tenant=tenant, **self.arguments))
-        return Whole(200, _HEAD % len(body), body)
 
 
 def direct(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:

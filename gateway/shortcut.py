@@ -19,8 +19,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
-
 from gateway.auth import bearer
 from gateway.cache.answers import sealed, told, told_fresh, whole
 from gateway.cache.flights import Flight
@@ -29,7 +27,6 @@ from gateway.cache.policy import Cache
 from gateway.cache.readings import Outcome, Reading, Status
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
-from gateway.direct import Call
 from gateway.http import failures
 from gateway.http.ahead import Ahead
 from gateway.http.asked import Asked
@@ -51,41 +48,13 @@ from gateway.storage.database import Unavailable
 from gateway.telemetry import Log
 from gateway.tokens.lifecycle import Recogniser
 from gateway.upstreams import ReadContext
+from gateway.ways import Kept, Way
 
 MOST_WAYS: Final = 1000
 """Paths with their queries that are remembered; the least recently asked go first."""
 
 LONGEST_TARGET: Final = 512
 """Bytes of a path and its query; a longer one goes the long way."""
-
-
-class Way(msgspec.Struct):
-    """What is found for one path and query, whoever asks."""
-
-    needs: Needs
-    route: str
-    """Its template."""
-    topic: Topic
-    variant: str
-    call: Call | None = None
-    """What answers if nothing is kept; None: it has not answered yet, or only the long way knows how."""
-
-    def open_to(self, principal: Principal) -> bool:
-        """Whether a caller may have it, as far as it can be told here: a token of one customer goes the long way."""
-        return principal.subject is None and self.needs.admits(principal)
-
-
-class Kept(msgspec.Struct):
-    """An answer, and who gets it."""
-
-    way: Way
-    """What was asked."""
-    principal: Principal
-    cached: Status
-    """What the look into the cache came to."""
-    standing: Standing | None
-    """The limit that the request counted against."""
-    answer: Whole
 
 
 class Shortcut:

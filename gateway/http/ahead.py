@@ -8,10 +8,10 @@ from gateway.http.asked import Asked
 from gateway.limits.windows import Standing
 from gateway.principal import Principal
 from gateway.telemetry.traces import Decision
+from gateway.ways import Way
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
-    from gateway.shortcut import Way
 
 _KEY: Final = "gateway.ahead"
 
@@ -27,7 +27,7 @@ class Ahead(msgspec.Struct):
     """Whether it counts against its caller's limit, or was found to be beyond. Its path and query are known then."""
     standing: Standing | None = None
     """That limit, when it was counted; None: there is none."""
-    way: "Way | None" = None
+    way: Way | None = None
     """What it asks for, if its caller may have that."""
     cache: "TenantCache | None" = None
     """Its caller's; knows the load that was waited for, if any was."""

@@ -31,9 +31,10 @@ from gateway.problems import ContentTooLarge
 from gateway.serving.stopping import Notice
 from gateway.telemetry import Log
 from gateway.telemetry.traces import Decision
+from gateway.ways import Kept, Way
 
 if TYPE_CHECKING:
-    from gateway.shortcut import Kept, Shortcut, Way
+    from gateway.shortcut import Shortcut
 
 # ASGI's own types, as loose as its servers and frameworks are among themselves.
 Scope = Any
@@ -185,7 +186,7 @@ class Edge:
         begun = self._reporter.began("GET", scheme, decision, started)
         return await self._called(self._shortcut, ahead.way, asked, ahead, begun=begun)
 
-    async def _called(self, shortcut: "Shortcut", way: "Way", asked: Asked, ahead: Ahead, *, begun: Begun) -> Whole:
+    async def _called(self, shortcut: "Shortcut", way: Way, asked: Asked, ahead: Ahead, *, begun: Begun) -> Whole:
         """The answer of the handler that the way leads to; a vendor may have been asked, so there is no other way."""
         exchange = self._exchange(asked.target.partition(b"?")[0], begun)
         exchange.principal, exchange.cache = ahead.caller, ahead.cache
@@ -233,7 +234,7 @@ class Edge:
         ahead.crashed = True
         self._log.exception("shortcut crashed")
 
-    def _complete(self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, started: float) -> Whole:
+    def _complete(self, kept: Kept, asked: Asked, decision: Decision | None, *, scheme: str, started: float) -> Whole:
         """What is kept, with the headers that every answer has; the request is told of."""
         request_id, origin, answer = self._request_ids.new(), asked.headers.get(b"origin"), kept.answer
         standings = () if kept.standing is None else (kept.standing,)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.http.rfc9457 import Occurrence, Problem
 from gateway.limits.windows import Standing
+from gateway.ways import Way
 
 if TYPE_CHECKING:
     from gateway.cache.tenant import TenantCache
     from gateway.principal import Principal
-    from gateway.shortcut import Way
 
 
 class Exchange:

@@ -31,11 +31,11 @@ from gateway.problems import OutcomeUnknown
 from gateway.telemetry import Line, Log, Provider
 from gateway.telemetry.names import CACHE_STATUS, CACHE_TOPIC
 from gateway.telemetry.traces import SCOPE, SERVER_FAILURES, Announced, Decision
+from gateway.ways import Kept
 
 if TYPE_CHECKING:
     from gateway.http.exchange import Exchange
     from gateway.principal import Principal
-    from gateway.shortcut import Kept
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -156,7 +156,7 @@ class Reporter:
         return Begun(span, started, method, scheme, decision, attached)
 
     def kept(
-        self, kept: "Kept", asked: Asked, decision: Decision | None, *, scheme: str, request_id: str, seconds: float
+        self, kept: Kept, asked: Asked, decision: Decision | None, *, scheme: str, request_id: str, seconds: float
     ) -> None:
         """A request was answered at once with what is kept; what waited in between was `announced`.
 
