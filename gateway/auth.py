@@ -17,7 +17,6 @@ from gateway.cache.policy import Cache
 from gateway.cache.readings import Reading
 from gateway.cache.tenant import TenantCache
 from gateway.cache.topics import Topic
-from gateway.direct import depends_on_target
 from gateway.http import query
 from gateway.http.ahead import Ahead
 from gateway.http.exchange import Exchange
@@ -40,7 +39,7 @@ from gateway.subjects import Owned, Owners, Source, check_owned, checked_place
 from gateway.tokens.lifecycle import Recogniser
 from gateway.tokens.secret_form import hash_of
 from gateway.upstreams import tenant_context
-from gateway.ways import Way
+from gateway.ways import Way, depends_on_target
 
 REALM: Final = 'Bearer realm="funnel-gateway"'
 

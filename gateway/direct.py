@@ -6,25 +6,21 @@ alone, and to find it takes as long as to ask a vendor.
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from litestar import Response
 from litestar.di import NamedDependency
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
 from gateway.observing.reporting import current
 from gateway.upstreams import ReadContext
-from gateway.ways import Call
+from gateway.ways import TENANT, Call
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Reader: TypeAlias = NamedDependency[SkipValidation[ReadContext]]
 """What such a handler is given as `tenant`; by the router it is given more, which Litestar would take for a mistake."""
-
-_TENANT: Final = "tenant"
-"""The one argument that each request has of its own."""
 
 
 def direct(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -38,19 +34,8 @@ def direct(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         answered = await handler(*args, **kwargs)
         exchange = current.get()
         if exchange is not None and exchange.way is not None and not isinstance(answered, Response):
-            arguments = {name: value for name, value in kwargs.items() if name != _TENANT}
+            arguments = {name: value for name, value in kwargs.items() if name != TENANT}
             exchange.way.call = Call(handler, arguments)
         return answered
 
     return noted
-
-
-def depends_on_target(handler: HTTPRouteHandler, model: Any) -> bool:
-    """Whether a handler is given its tenant, what is in path and query, and nothing else.
-
-    Args:
-        handler: With its declarations.
-        model: Where Litestar finds its arguments.
-    """
-    found = {parameter.field_name for parameter in model.expected_path_params | model.expected_query_params}
-    return handler.parsed_fn_signature.parameters.keys() <= {_TENANT, *found}

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from litestar.handlers import HTTPRouteHandler
 
 from gateway.cache.readings import Status
 from gateway.cache.topics import Topic
@@ -11,6 +12,9 @@ from gateway.http.whole import Whole
 from gateway.limits.windows import Standing
 from gateway.needs import Needs
 from gateway.principal import Principal
+
+TENANT: Final = "tenant"
+"""The one argument of a handler that each request has of its own."""
 
 _HEAD: Final = b"content-type: application/json\r\ncontent-length: %d\r\n"
 
@@ -55,3 +59,14 @@ class Kept(msgspec.Struct):
     standing: Standing | None
     """The limit that the request counted against."""
     answer: Whole
+
+
+def depends_on_target(handler: HTTPRouteHandler, model: Any) -> bool:
+    """Whether a handler is given its tenant, what is in path and query, and nothing else.
+
+    Args:
+        handler: With its declarations.
+        model: Where Litestar finds its arguments.
+    """
+    found = {parameter.field_name for parameter in model.expected_path_params | model.expected_query_params}
+    return handler.parsed_fn_signature.parameters.keys() <= {TENANT, *found}

@@ -19,9 +19,9 @@ from litestar.types import Scope
 
 from clients.sandbox.emulator import Sandbox
 from clients.secret import Secret
-from gateway.direct import depends_on_target
 from gateway.scopes import SCOPES
 from gateway.settings import Settings
+from gateway.ways import depends_on_target
 from tests.support.gateway import Tenant
 from tests.support.routing import LONG_WAY, Counted, directly, routed, the_long_way, whole
 from tests.support.sockets import LIST, PATH
