@@ -95,6 +95,20 @@ async def test_what_tries_whether_it_is_well_again_tries_once() -> None:
         await vendor.upstream.aclose()
 
 
+async def test_who_could_not_even_ask_leaves_it_to_the_next(vendor: Vendor) -> None:
+    """A mistake of ours says nothing of the vendor: the call after it finds out whether all is well."""
+    await opened(vendor)
+    vendor.time += 6
+    vendor.server.answer = OK
+
+    with pytest.raises(ValueError, match="line break"):
+        await vendor.upstream.call(Operation("vendor", "POST /x", "read"), "/x", headers={"accept": "a\r\nb: c"})
+    ended = await vendor.call(times=2)
+
+    assert ended == [None, None]
+    assert len(vendor.server.requests) == 2
+
+
 async def test_it_stays_closed_while_most_calls_end_well(vendor: Vendor) -> None:
     """Eleven of twenty."""
     vendor.server.first = [OK, DOWN] * 9 + [OK, OK] + [OK] * 20

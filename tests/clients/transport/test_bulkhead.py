@@ -9,7 +9,7 @@ import pytest
 from clients.budget import Budget
 from clients.bulkhead import STUCK_SECONDS, Bulkhead
 from clients.errors import Crowded, Kind, Operation, TimedOut
-from clients.timeouts import Timed
+from clients.timeouts import Timed, began
 from clients.transport import Socket, Upstream
 from tests.support.plain import PLAIN
 from tests.support.raw_server import OK, RawServer
@@ -162,3 +162,20 @@ async def test_the_place_of_an_attempt_is_free_after_it_timed_out(deaf: RawServe
     assert all(isinstance(one, TimedOut) and one.sent for one in hung)
     assert (await client.call(operation(), "/x")).status_code == 200
     await client.aclose()
+
+
+async def test_who_has_no_time_left_costs_no_place() -> None:
+    """A thousand calls that end before anything is sent, and every place is free again."""
+    async with RawServer() as vendor:
+        client = upstream(vendor.port)
+        began.set(asyncio.get_running_loop().time() - 60)
+
+        for _ in range(1000):
+            with pytest.raises(TimedOut) as caught:
+                await client.call(operation(), "/x")
+            assert caught.value.sent is False
+        began.set(None)
+        await asyncio.gather(*(client.call(operation("money"), "/x") for _ in range(PLACES)))
+
+        assert len(vendor.requests) == PLACES
+        await client.aclose()

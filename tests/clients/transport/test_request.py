@@ -18,14 +18,15 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from typing_extensions import override
 
 from clients.budget import Budget
 from clients.call import Call, Origin, Outgoing
-from clients.errors import Operation
+from clients.errors import Operation, Unavailable
 from clients.secret import Secret
 from clients.timeouts import Timed
 from clients.tracing import Traced
-from clients.transport import Socket, Upstream
+from clients.transport import Socket, Upstream, layered
 from tests.support.plain import PLAIN
 from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.timing import timeouts
@@ -115,6 +116,56 @@ async def test_a_whole_url_brings_its_host(vendor: ScriptedVendor) -> None:
     await upstream.aclose()
 
 
+class Last(httpx.AsyncBaseTransport):
+    """Keeps what would be sent, for addresses where nobody can listen."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request.extensions["call"])
+        return httpx.Response(200)
+
+
+@pytest.mark.parametrize(
+    ("base", "origin", "named"),
+    [
+        ("https://vendor.example/v1", ("https", "vendor.example", 443), "vendor.example"),
+        ("https://vendor.example:443", ("https", "vendor.example", 443), "vendor.example"),
+        ("http://vendor.example:443", ("http", "vendor.example", 443), "vendor.example:443"),
+        ("HTTP://Vendor.EXAMPLE:8080", ("http", "vendor.example", 8080), "vendor.example:8080"),
+        ("http://[::1]", ("http", "::1", 80), "[::1]"),
+        ("http://[::1]:8080/v1", ("http", "::1", 8080), "[::1]:8080"),
+        ("http://user:hush@vendor.example:81", ("http", "vendor.example", 81), "vendor.example:81"),
+        ("https://b\u00fccher.example", ("https", "b\u00fccher.example", 443), "xn--bcher-kva.example"),
+    ],
+)
+async def test_every_kind_of_address_is_named_as_http_has_it(
+    base: str, origin: tuple[str, str, int], named: str
+) -> None:
+    """With its port where it is not the usual one, in ASCII, and without what stands before it."""
+    last = Last()
+
+    await Upstream(base, last).call(LOOK, "/x")
+
+    (call,) = last.calls
+    assert call.origin == origin
+    assert call.head.split(b"\r\n")[1] == b"host: " + named.encode()
+    assert b"hush" not in call.written()
+
+
+@pytest.mark.parametrize("path", ["/x\r\nevil: b", "/x\nevil", "/x\r", "/x\0", "/x\t"])
+async def test_a_path_can_not_end_its_line(path: str) -> None:
+    """Whatever escapes its escaping goes nowhere."""
+    last = Last()
+
+    with pytest.raises(httpx.InvalidURL):
+        await Upstream("http://vendor.example", last).call(LOOK, path)
+
+    assert last.calls == []
+
+
 async def test_any_pool_of_httpx_sends_the_same(vendor: ScriptedVendor) -> None:
     """To httpx a call is a request like any other, so that another pool can stand in the place of ours."""
     ours = Upstream(vendor.url, Timed(socket(), timeouts(5)))
@@ -173,3 +224,36 @@ async def test_outside_of_a_trace_each_attempt_begins_one(vendor: ScriptedVendor
     assert int(trace_id, 16)
     assert int(span_id, 16)
     await upstream.aclose()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_each_attempt_says_once_in_which_trace_it_is(vendor: ScriptedVendor, *, kept: bool) -> None:
+    """Where the trace is kept each has a span of its own to name; nothing of the attempt before is left."""
+    vendor.says("", status=503)
+    provider = TracerProvider(sampler=ALWAYS_ON)
+    upstream = Upstream(
+        vendor.url, layered(_judge, timeouts=timeouts(5), tracer_provider=provider, tls=PLAIN, sleep=_at_once)
+    )
+    parent = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0), trace_state=TraceState([("a", "b")]))
+    unkept = set_span_in_context(NonRecordingSpan(parent))
+    first = provider.get_tracer("test").start_span("request", unkept)
+    before = attach(set_span_in_context(first) if kept else unkept)
+
+    with pytest.raises(Unavailable):
+        await upstream.call(LOOK, "/x")
+
+    detach(before)
+    told = [(heard.headers["traceparent"].split("-"), heard.headers["tracestate"]) for heard in vendor.heard]
+    assert len(told) == 3
+    assert {(trace, flags, state) for (_, trace, _, flags), state in told} == {(f"{1:032x}", f"0{kept:d}", "a=b")}
+    spans = {span for (_, _, span, _), _ in told}
+    assert len(spans) == 3 if kept else spans == {f"{2:016x}"}
+    await upstream.aclose()
+
+
+def _judge(reply: httpx.Response, operation: Operation) -> None:
+    raise Unavailable("Down.", operation=operation, status=reply.status_code)
+
+
+async def _at_once(_: float) -> None:
+    """Waits for nothing."""

@@ -227,6 +227,35 @@ async def test_every_framing_of_http_is_read(answer: bytes) -> None:
         await client.aclose()
 
 
+async def test_names_of_headers_are_read_in_any_case() -> None:
+    """How long the body is, that the connection stays, and what else the vendor says."""
+    answer = b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 2\r\nX-Said: a\r\nx-sAID: b\r\nRETRY-after: 3\r\n\r\n{}"
+    async with RawServer(answer) as server:
+        client = upstream(server.port)
+
+        replies = [await client.call(operation(), "/x") for _ in range(2)]
+
+        assert [reply.content for reply in replies] == [b"{}", b"{}"]
+        assert [(reply.headers["Retry-After"], reply.headers["x-said"]) for reply in replies] == [("3", "a, b")] * 2
+        assert server.connections == 1
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"CONTENT-ENCODING: gzip",
+        b"Content-encoding: GZip",
+        b"content-encoding: identity\r\nConTent-Encoding: br",
+        b"content-encoding: identity, gzip",
+    ],
+)
+async def test_an_encoding_hides_in_no_spelling(lines: bytes) -> None:
+    """Nor behind another that was asked for: none is unfolded."""
+    async with RawServer(b"HTTP/1.1 200 OK\r\n%b\r\ncontent-length: 2\r\n\r\n{}" % lines) as server:
+        assert isinstance(await failure(server), Garbled)
+
+
 async def test_an_answer_that_ends_with_the_connection_is_whole() -> None:
     """As HTTP/1.0 does it."""
     async with RawServer(b"HTTP/1.0 200 OK\r\n\r\n{}") as server:
