@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
+from opentelemetry.trace import SpanKind
 
 from clients.sandbox.emulator import Sandbox
 from clients.sandbox.server import SandboxServer
@@ -22,9 +23,12 @@ from gateway.settings import Settings
 from gateway.shortcut import MOST_WAYS
 from tests.support.gateway import Tenant
 from tests.support.hanging import callers
-from tests.support.routing import Counted, remaining, routed, told
+from tests.support.routing import Counted, directly, own, remaining, routed, the_long_way, told, whole
 from tests.support.sockets import LIST, PATH
 from tests.support.timing import until
+
+TRACE: Final = "5b8efff798038103d269b633813fc60c"
+CALLER: Final = "b7ad6b7169203331"
 
 
 def test_a_mistake_of_ours_costs_the_shortcut_only(
@@ -177,6 +181,27 @@ def test_the_line_and_the_numbers_are_those_of_the_long_way(
     assert [at_once[name] for name in at_once if name not in passing] == [
         long_way[name] for name in long_way if name not in passing
     ]
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_hit_of_which_no_line_is_written_is_told_where_it_can_be(
+    settings: Settings, sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str], *, traced: bool
+) -> None:
+    """It is counted and answered as by the router, and has its span where somebody takes one."""
+    with Counted(own(settings, tmp_path, log_level="warning"), traced=traced) as running:
+        with Tenant(f"t{uuid4().hex[:12]}", running, sandbox).client() as api:
+            api.get(PATH)
+            by_router = the_long_way(running, api, PATH, ("traceparent", f"00-{TRACE}-{CALLER}-01"))
+            until(lambda: requests_counted(api) == 1)
+            at_once = directly(running, api, PATH, ("traceparent", f"00-{TRACE[::-1]}-{CALLER}-01"))
+            until(lambda: requests_counted(api) == 2)
+        spans = running.spans.get_finished_spans() if traced else ()
+
+    assert whole(at_once) == whole(by_router)
+    assert PATH not in capfd.readouterr().err
+    told = [span for span in spans if span.context and span.context.trace_id == int(TRACE[::-1], 16)]
+    assert [span.name for span in told if span.kind is SpanKind.SERVER] == [f"GET {PATH}"] * traced
+    assert bool(told) is traced
 
 
 def requests_counted(api: httpx.Client) -> int:
