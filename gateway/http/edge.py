@@ -198,7 +198,7 @@ class Edge:
             except Exception:  # noqa: BLE001 - the last resort, as on the long way
                 exchange.problem = self._crash(exchange)
                 answer = whole(exchange.problem, exchange)
-            stored = b"" if b"\r\ncache-control: " in answer.head else NO_STORE
+            stored = b"" if b"\ncache-control: " in b"\n" + answer.head else NO_STORE
             answer.head += stored + self._ending(exchange, asked.headers.get(b"origin"), begun.started)
             exchange.status = answer.status
         finally:

@@ -169,11 +169,7 @@ class Reporter:
             seconds: Since it came.
         """
         way, who = kept.way, kept.principal
-        self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
-        self._metrics.cached(kept.cached, way.route)
-        if decision is None:
-            return
-        if decision.sampled:
+        if decision is not None and decision.sampled:
             told = {
                 HTTP_REQUEST_METHOD: "GET",
                 URL_SCHEME: scheme,
@@ -186,7 +182,9 @@ class Reporter:
             # Who had to wait has told of it meanwhile.
             looks = [("cache", {CACHE_TOPIC: way.topic.family, CACHE_STATUS: "hit"})] if kept.cached == "hit" else []
             self._provider.whole(_name("GET", way.route), decision, told, seconds=seconds, looks=looks)
-        if self._log.tells("info"):
+        self._metrics.answered("GET", scheme, route=way.route, status=kept.answer.status, problem=None, seconds=seconds)
+        self._metrics.cached(kept.cached, way.route)
+        if decision is not None and self._log.tells("info"):
             line = RequestLine(
                 event="request",
                 method="GET",
