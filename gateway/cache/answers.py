@@ -146,7 +146,7 @@ def told(shown: Outcome | None) -> bytes:
 
 def told_fresh(age: float, fresh: float) -> bytes:
     """The same of something of that age that is fresh up to another, both in seconds."""
-    return _FRESH % (fresh - age, age)
+    return _FRESH % (int(fresh - age), int(age))
 
 
 def cache_status(outcome: Outcome) -> bytes:

@@ -8,6 +8,7 @@ of Redis, and only the first few after a loss wait for it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from time import monotonic, time
@@ -217,9 +218,19 @@ def field_lines(standings: Sequence[Standing]) -> bytes:
     """
     if not standings:
         return b""
-    policies = left = comma = ""
-    for limit in standings:
-        policies += f'{comma}"{limit.name}";q={limit.quota};w={WINDOW_SECONDS}'
-        left += f'{comma}"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}'
-        comma = ", "
+    if len(standings) == 1:  # As of nearly all requests.
+        (limit,) = standings
+        policies, left = _policy(limit.name, limit.quota), _left(limit)
+    else:
+        policies = ", ".join([_policy(limit.name, limit.quota) for limit in standings])
+        left = ", ".join([_left(limit) for limit in standings])
     return f"ratelimit-policy: {policies}\r\nratelimit: {left}\r\n".encode()
+
+
+@lru_cache
+def _policy(name: str, quota: int) -> str:
+    return f'"{name}";q={quota};w={WINDOW_SECONDS}'
+
+
+def _left(limit: Standing) -> str:
+    return f'"{limit.name}";r={limit.remaining};t={ceil(limit.wait_seconds)}'
