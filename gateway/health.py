@@ -9,7 +9,7 @@ import msgspec
 from gateway.observing.watching import Vendors
 from gateway.shared_store import SharedStore
 from gateway.storage.database import Database, Unavailable
-from gateway.telemetry.traces import Collector
+from gateway.telemetry.collector import Collector
 from gateway.tenants.directory import Directory
 from gateway.tokens.lifecycle import DEFAULT_TENANT
 from gateway.vendor_credentials import ACCESS_TOKEN, ORG_ID, SECRET_KEY

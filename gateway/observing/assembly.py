@@ -11,7 +11,8 @@ from gateway.observing.reporting import Reporter
 from gateway.observing.watching import Vendors, collector_turned
 from gateway.settings import Settings
 from gateway.telemetry import Log, Provider
-from gateway.telemetry.traces import Collector, exports
+from gateway.telemetry.collector import Collector
+from gateway.telemetry.traces import exports
 
 
 class Observing(msgspec.Struct, frozen=True, kw_only=True):

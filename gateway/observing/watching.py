@@ -16,7 +16,7 @@ from gateway.metrics import Metrics
 from gateway.observing.reporting import current
 from gateway.principal import Mode
 from gateway.telemetry import Log
-from gateway.telemetry.traces import CollectorState
+from gateway.telemetry.collector import CollectorState
 
 MOST_WARNED: Final = 1000
 """Deviations that are remembered, so that each is told once."""

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
@@ -47,6 +47,7 @@ from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
 from gateway.optional_parts import load
+from gateway.telemetry.collector import Collector, Watched
 from gateway.telemetry.resource import resource
 
 FLUSH_SECONDS: Final = 3.0
@@ -75,56 +76,6 @@ _DROPPED: Final = SamplingResult(SamplingDecision.DROP)
 _KEPT: Final = SamplingDecision.RECORD_AND_SAMPLE
 _SERVER: Final = SpanKind.SERVER
 """Members of enumerations that each request needs: to look one up takes Python longer than all that is done with it."""
-
-
-class CollectorState(msgspec.Struct, frozen=True):
-    """Whether the collector took what it was last sent."""
-
-    reachable: bool
-    since: float
-    """Unix time."""
-
-
-class Collector:
-    """What is known of the collector, by what it takes.
-
-    Args:
-        turned: Is told when that changes.
-    """
-
-    def __init__(self, turned: Callable[[CollectorState], None] = lambda _: None) -> None:
-        self.state: CollectorState | None = None
-        """None: nothing was sent yet."""
-        self._turned = turned
-
-    def took(self, *, well: bool) -> None:
-        """Something was sent."""
-        if self.state is None or self.state.reachable != well:
-            before, self.state = self.state, CollectorState(well, time())
-            if before is not None or not well:
-                self._turned(self.state)
-
-
-class _Watched(SpanExporter):
-    """An exporter that tells whether what it sends is taken."""
-
-    def __init__(self, inner: SpanExporter, collector: Collector) -> None:
-        self._inner = inner
-        self._collector = collector
-
-    @override
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._inner.export(spans)
-        self._collector.took(well=result is SpanExportResult.SUCCESS)
-        return result
-
-    @override
-    def shutdown(self) -> None:
-        self._inner.shutdown()
-
-    @override
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return self._inner.force_flush(timeout_millis)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -354,7 +305,7 @@ def tracer_provider(
     exporters = []
     load_sender()
     if exports("traces"):
-        exporters.append(BatchSpanProcessor(_Watched(OTLPSpanExporter(), collector or Collector())))
+        exporters.append(BatchSpanProcessor(Watched(OTLPSpanExporter(), collector or Collector())))
     receivers = (*exporters, *processors)
     return Provider(resource=who or resource(), sampler=_usual(), processors=receivers)
 
