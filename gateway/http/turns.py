@@ -16,7 +16,7 @@ class Turns:
 
     A server reads from one connection, answers, reads from the next. Each time
     the kernel throws most of what we need out of the processor's caches. To
-    read from all first costs a tenth less for each, if there are many.
+    read from all first costs some hundredths less for each, if there are many.
     """
 
     def __init__(self) -> None:

@@ -65,7 +65,7 @@ class Windows:
         """Count one more, unless the quota is used up."""
         now = self._now()
         window = self._window(key, now)
-        used = _used(window, now) if window.before else window.count
+        used = _used(window, now)
         if admitted := used < quota:
             window.count += 1
             used += 1
